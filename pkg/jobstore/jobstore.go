@@ -1,0 +1,70 @@
+// Package jobstore is the port to the store of jobs. The store drives the service:
+// messages only wake workers, and what is written here is what is true.
+//
+// The rules that every backend keeps are the contract suite, package jobstoretest.
+package jobstore
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+)
+
+// Unchanged is what a function given to [Store.Update] returns to leave the job as it is
+// without an error.
+var Unchanged = errors.New("jobstore: unchanged")
+
+// Store keeps jobs. Methods are safe for concurrent use and return their own copies.
+// Errors are [fault.NotFound] where said, else [fault.Unavailable] if asking again may help.
+type Store interface {
+	// Create writes a new job with revision 1. If j.Phase is QUEUED, a backend that can
+	// also queues its message in the same transaction. After an uncertain commit
+	// (committed, answer lost) asking again with the same job succeeds. The error is
+	// [fault.Usage] if another job has that id.
+	Create(ctx context.Context, j *uws.Job) error
+
+	// Get returns a job, also a deleted one that is not purged yet, or [fault.NotFound].
+	Get(ctx context.Context, id string) (*uws.Job, error)
+
+	// List returns the jobs that f selects, newest first (by creation time to its full
+	// precision, then by id), without sync jobs and deleted ones.
+	List(ctx context.Context, f Filter) ([]*uws.Job, error)
+
+	// Update changes a job by compare-and-set: it reads the job, applies change to a copy,
+	// and writes the copy with the next revision if nobody wrote in between, else starts
+	// again. So change may run more than once and must be pure. now is the store's clock,
+	// which all workers share. If change returns [Unchanged] nothing is written and the job
+	// as read is returned; any other error of change is returned as it is. [fault.NotFound]
+	// if there is no such job.
+	Update(ctx context.Context, id string, change func(now time.Time, j *uws.Job) error) (*uws.Job, error)
+
+	// Due returns up to limit jobs of one shard that are due by the store's clock, the
+	// longest due first, and that clock. A job that is deleted or archived is among them
+	// when it is due.
+	Due(ctx context.Context, shard, limit int) (jobs []*uws.Job, now time.Time, err error)
+
+	// Purge forgets a job if its revision is still the one given; a job that is not there
+	// or has changed is no error.
+	Purge(ctx context.Context, id string, revision int64) error
+
+	// Watch yields the job as it is now and then after each change, until ctx ends or the
+	// caller breaks off. No change is lost, though several may be seen as one: what is
+	// yielded is state, not history. It ends with [fault.NotFound] when the job is not
+	// there or is purged, and with ctx's error when ctx ends.
+	Watch(ctx context.Context, id string) iter.Seq2[*uws.Job, error]
+
+	// Check is nil if the store can be read and written.
+	Check(ctx context.Context) error
+}
+
+// Filter selects jobs of a list; see UWS 1.1, section 2.2.2.1.
+type Filter struct {
+	Owner  string      // exactly this owner …
+	All    bool        // … or, if true, every owner
+	Phases []uws.Phase // any of these; none means all but ARCHIVED
+	After  time.Time   // created later than this; zero means any time
+	Last   int         // at most this many, the newest; 0 means all
+}
