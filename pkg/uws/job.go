@@ -74,14 +74,13 @@ type Param struct {
 
 // Result is one file that a job made. Its bytes are the object Object in the results bucket.
 type Result struct {
-	ID      string `json:"id"`             // child of the job's results, such as "result"
-	Object  string `json:"object"`         // results/<job>/<attempt>/<name>
-	Name    string `json:"name"`           // file name for people, such as "m13.fits"
-	MIME    string `json:"mime"`           // media type of the bytes
-	Size    int64  `json:"size"`           // bytes
-	CRC32C  uint32 `json:"crc32c"`         // CRC-32C (Castagnoli) of the bytes
-	Overlap bool   `json:"overlap"`        // false: the text says that no pixel was selected
-	Text    string `json:"text,omitempty"` // the bytes themselves, when they are such a text
+	ID      string `json:"id"`      // child of the job's results, such as "result"
+	Object  string `json:"object"`  // results/<job>/<attempt>/<name>
+	Name    string `json:"name"`    // file name for people, such as "m13.fits"
+	MIME    string `json:"mime"`    // media type of the bytes
+	Size    int64  `json:"size"`    // bytes
+	CRC32C  uint32 `json:"crc32c"`  // CRC-32C (Castagnoli) of the bytes
+	Overlap bool   `json:"overlap"` // false: the text says that no pixel was selected
 }
 
 // Failure is why a job is in phase ERROR or ABORTED: the errorSummary of UWS.

@@ -44,7 +44,10 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 	}
 	if to.Terminal() && to != Archived {
 		j.Ended = now
-		j.Claim, j.LeaseUntil = "", time.Time{}
+		j.Claim = ""
+		if to != Aborted { // an aborted worker may still be writing until its lease ends
+			j.LeaseUntil = time.Time{}
+		}
 		j.DueAt = j.Destruction
 	}
 	return nil
