@@ -53,6 +53,23 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 	return nil
 }
 
+// DestroyAt sets the destruction instant, and when the store may forget the job after it.
+func (j *Job) DestroyAt(t time.Time, remember time.Duration) {
+	j.Destruction, j.PurgeAfter = t, t.Add(remember)
+	if j.Phase == Pending || j.Phase.Terminal() {
+		j.DueAt = t
+	}
+	j.lookAt(j.DueAt)
+}
+
+// lookAt makes the job due at t, or at its destruction if that comes first.
+func (j *Job) lookAt(t time.Time) {
+	if !j.Destruction.IsZero() && j.Destruction.Before(t) {
+		t = j.Destruction
+	}
+	j.DueAt = t
+}
+
 // Run queues a job that is PENDING. A job that is QUEUED or EXECUTING already stays as
 // it is, and again is true: a client that repeats RUN never starts a job twice.
 func (j *Job) Run(now time.Time) (again bool, err error) {
@@ -62,7 +79,7 @@ func (j *Job) Run(now time.Time) (again bool, err error) {
 	if err := j.Advance(Queued, now); err != nil {
 		return false, err
 	}
-	j.DueAt = now.Add(FirstResend)
+	j.lookAt(now.Add(FirstResend))
 	return false, nil
 }
 
@@ -124,7 +141,7 @@ func (j *Job) giveUp(now time.Time) {
 
 func (j *Job) extend(now time.Time) {
 	j.LeaseUntil = now.Add(Lease)
-	j.DueAt = j.LeaseUntil.Add(SweepGrace)
+	j.lookAt(j.LeaseUntil.Add(SweepGrace))
 }
 
 // Holds is nil while claim holds the job, which is what every write of a worker asks
@@ -187,7 +204,7 @@ func (j *Job) Yield(now time.Time, claim, cause string, delay time.Duration) err
 	}
 	j.Cause = cause
 	j.Claim, j.LeaseUntil = "", time.Time{}
-	j.DueAt = now.Add(delay)
+	j.lookAt(now.Add(delay))
 	if j.Attempt >= MaxAttempts {
 		j.giveUp(now)
 	}
@@ -199,9 +216,9 @@ func (j *Job) Yield(now time.Time, claim, cause string, delay time.Duration) err
 // time that doubles.
 func (j *Job) Resend(now time.Time) {
 	if j.Phase == Executing {
-		j.DueAt = now.Add(Lease + SweepGrace)
+		j.lookAt(now.Add(Lease + SweepGrace))
 		return
 	}
 	j.Republish++
-	j.DueAt = now.Add(FirstResend << min(j.Republish, 6))
+	j.lookAt(now.Add(FirstResend << min(j.Republish, 6)))
 }
