@@ -1,0 +1,103 @@
+package hmacsigning
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/objects"
+)
+
+// Handler answers GET and HEAD of signed URLs from the bucket, by ranges too; it is to be
+// mounted at the path of the base URL. Only the signature counts: an Authorization header
+// is ignored, because clients that hold a token for the service send it along when the
+// results have the same host. Answers to other origins are allowed, without credentials.
+func (s *Signer) Handler(bucket *objects.Bucket) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+		switch r.Method {
+		case http.MethodGet, http.MethodHead:
+			s.serve(w, r, bucket)
+		case http.MethodOptions:
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Range, If-Range, If-None-Match, If-Modified-Since")
+			h.Set("Access-Control-Max-Age", "3600")
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			h.Set("Allow", "GET, HEAD, OPTIONS")
+			refuse(w, http.StatusMethodNotAllowed, "UsageError", "results can only be read; want GET or HEAD, not "+r.Method)
+		}
+	})
+}
+
+func (s *Signer) serve(w http.ResponseWriter, r *http.Request, bucket *objects.Bucket) {
+	object := strings.TrimPrefix(r.URL.Path, s.base.Path+"/")
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		query = nil // no signature
+	}
+	g, err := s.verify(object, query)
+	if err != nil {
+		refuse(w, http.StatusForbidden, "AuthorizationError", fault.Sentence(err)+"; ask the job's result again for a fresh one")
+		return
+	}
+	o, err := bucket.Open(r.Context(), g.object)
+	switch fault.CodeOf(err) {
+	case "":
+	case fault.NotFound:
+		refuse(w, http.StatusNotFound, "NotFoundFault", "this result is no longer kept; run the job again to have it anew")
+		return
+	default:
+		w.Header().Set("Retry-After", "10")
+		refuse(w, http.StatusServiceUnavailable, "ServiceUnavailable", "the result cannot be read now; ask again later")
+		return
+	}
+	defer o.Close()
+	end, _ := strconv.ParseInt(g.expires, 10, 64)
+	h := w.Header()
+	h.Set("Cache-Control", fmt.Sprintf("private, max-age=%d", max(0, min(60, end-s.now().Unix()))))
+	h.Set("Content-Type", g.mime)
+	h.Set("Content-Disposition", disposition(g.name))
+	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, o.ModTime().UnixNano(), o.Size()))
+	http.ServeContent(w, r, "", o.ModTime(), o)
+}
+
+// refuse answers with a DALI error text.
+func refuse(w http.ResponseWriter, status int, code, sentence string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "%s: %s\n", code, sentence)
+}
+
+// disposition returns the header that saves an answer under name: in ASCII for old
+// clients, and exact in UTF-8. Source: RFC 6266, sections 4.3 and 5; RFC 8187, section 3.2.
+func disposition(name string) string {
+	var plain, exact strings.Builder
+	for _, r := range name {
+		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) { // some clients decode %
+			r = '_'
+		}
+		plain.WriteRune(r)
+	}
+	for _, b := range []byte(name) {
+		if b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || strings.IndexByte("!#$&+-.^_`|~", b) >= 0 {
+			exact.WriteByte(b)
+		} else {
+			fmt.Fprintf(&exact, "%%%02X", b)
+		}
+	}
+	header := `attachment; filename="` + plain.String() + `"`
+	if plain.String() != name {
+		header += "; filename*=UTF-8''" + exact.String()
+	}
+	return header
+}
