@@ -1,0 +1,57 @@
+package cutout
+
+import (
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/stencil"
+)
+
+// Request is what to cut out of a file.
+type Request struct {
+	Stencil stencil.Stencil
+	HDU     *int       // cut only this HDU, counted from 0; nil: every HDU that the stencil touches
+	Source  Provenance // goes into the cutout's header
+	Limits  Limits
+}
+
+// Provenance is what the cutout's header says of its origin. Empty fields are left out.
+type Provenance struct {
+	ID          string    // the publisher's identifier that was asked for
+	Object      string    // the object that holds the file, as its URL
+	Generation  string    // of the object
+	Version     string    // of Seltzer
+	RequestText string    // the request, for people
+	Date        time.Time // when; the DATE card, the only one that differs between equal requests
+}
+
+// Limits bounds a cutout.
+type Limits struct {
+	MaxBytes int64 // of the output; 0: no limit
+}
+
+// Part is one HDU of a cutout.
+type Part struct {
+	HDU   int    // its number in the source, from 0
+	Label string // "HDU 1 (IMAGE)"
+	Role  Role
+	Box   pixel.Box // of source pixels; no axes for Empty
+}
+
+// Role says why an HDU is in the cutout.
+type Role uint8
+
+// The roles.
+const (
+	Cut   Role = iota // an image of the sky that the stencil touches
+	Plane             // a plane beside one: errors, flags, weights
+	Empty             // the primary header alone, which FITS requires first
+)
+
+// Drop is an HDU of the source that is not in the cutout, and why.
+type Drop struct {
+	HDU    int
+	Label  string
+	Reason string // the end of a sentence: "misses the image by 0.32 deg …"
+	err    error
+}
