@@ -1,0 +1,33 @@
+package wcs
+
+import (
+	"math"
+
+	"github.com/seltzer-soda/seltzer/pkg/sky"
+)
+
+// tan is the gnomonic projection: Paper II, section 5.1.3.
+type tan struct{ zenithal }
+
+// newTAN returns TPV if there are parameters that TAN does not have: SCAMP wrote
+// distortions under the code TAN before TPV was registered.
+func newTAN(p params) (projection, error) {
+	for m := range p.lon {
+		if m > 4 {
+			return newTPV(p)
+		}
+	}
+	if len(p.lat) > 0 {
+		return newTPV(p)
+	}
+	return tan{}, nil
+}
+
+func (tan) sphere(x, y float64) (sky.Vec, bool) {
+	n := 1 / math.Sqrt(1+x*x+y*y)
+	return sky.Vec{X: -y * n, Y: x * n, Z: n}, true
+}
+
+func (tan) plane(v sky.Vec) (x, y float64, ok bool) {
+	return v.Y / v.Z, -v.X / v.Z, v.Z > 0
+}
