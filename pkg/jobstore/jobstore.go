@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -35,7 +36,8 @@ type Store interface {
 
 	// Update changes a job by compare-and-set: it reads the job, applies change to a copy,
 	// and writes the copy with the next revision if nobody wrote in between, else starts
-	// again. So change may run more than once and must be pure. now is the store's clock,
+	// again. So change may run more than once and must be pure. What names a job for the
+	// store, see [Apply], stays as it is whatever change does. now is the store's clock,
 	// which all workers share. If change returns [Unchanged] nothing is written and the job
 	// as read is returned; any other error of change is returned as it is. [fault.NotFound]
 	// if there is no such job.
@@ -43,7 +45,7 @@ type Store interface {
 
 	// Due returns up to limit jobs of one shard that are due by the store's clock, the
 	// longest due first, and that clock. A job that is deleted or archived is among them
-	// when it is due.
+	// when it is due; a zero DueAt is due at once.
 	Due(ctx context.Context, shard, limit int) (jobs []*uws.Job, now time.Time, err error)
 
 	// Purge forgets a job if its revision is still the one given; a job that is not there
@@ -67,4 +69,26 @@ type Filter struct {
 	Phases []uws.Phase // any of these; none means all but ARCHIVED
 	After  time.Time   // created later than this; zero means any time
 	Last   int         // at most this many, the newest; 0 means all
+}
+
+// Apply is one step of [Store.Update], for backends: it runs change on a copy of j and
+// returns the copy with the next revision, or nil and change's error. What names the
+// job for the store (ID, Owner, Kind, Created and Shard) stays as it is in j.
+func Apply(j *uws.Job, now time.Time, change func(now time.Time, j *uws.Job) error) (*uws.Job, error) {
+	next := j.Clone()
+	if err := change(now, next); err != nil {
+		return nil, err
+	}
+	next.ID, next.Owner, next.Kind, next.Created, next.Shard = j.ID, j.Owner, j.Kind, j.Created, j.Shard
+	next.Revision = j.Revision + 1
+	return next, nil
+}
+
+// Same reports whether a and b are one job, perhaps at different revisions: what a
+// backend asks when [Store.Create] finds its id taken, perhaps by the same call's
+// own commit. Instants are compared to the microsecond, as stores keep them.
+func Same(a, b *uws.Job) bool {
+	return a.ID == b.ID && a.Owner == b.Owner && a.Kind == b.Kind && a.Shard == b.Shard &&
+		a.Created.Truncate(time.Microsecond).Equal(b.Created.Truncate(time.Microsecond)) &&
+		slices.Equal(a.Params, b.Params)
 }

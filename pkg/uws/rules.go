@@ -211,6 +211,18 @@ func (j *Job) Yield(now time.Time, claim, cause string, delay time.Duration) err
 	return nil
 }
 
+// Orphan ends the lease of a job whose worker is known to be gone, and keeps why. Any
+// worker may take the job at once.
+func (j *Job) Orphan(now time.Time, cause string) {
+	if j.Live(now) {
+		j.Cause = cause
+	}
+	if j.Phase == Executing {
+		j.Claim, j.LeaseUntil = "", time.Time{}
+		j.DueAt = now.Add(Lease + SweepGrace)
+	}
+}
+
 // Resend notes that the sweep publishes the job once more, and when to look again. A
 // job whose lease ran out is looked at after the sweep's grace, a queued one after a
 // time that doubles.
@@ -221,4 +233,10 @@ func (j *Job) Resend(now time.Time) {
 	}
 	j.Republish++
 	j.lookAt(now.Add(FirstResend << min(j.Republish, 6)))
+}
+
+// Backoff returns how long the sweep waits before the attempt after the given one: 5 s
+// after the first, doubling to 80 s.
+func Backoff(attempt int) time.Duration {
+	return 5 * time.Second << min(max(attempt-1, 0), 4)
 }
