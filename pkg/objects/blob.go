@@ -41,6 +41,9 @@ func (b *blobRoot) Open(ctx context.Context, name string) (Source, error) {
 	if err := CleanName(name); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	attrs, err := b.bucket.Attributes(ctx, name)
 	if err != nil {
 		return nil, blobError("objects.Open", name, err)

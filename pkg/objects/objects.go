@@ -158,7 +158,7 @@ func parsePlace(op, rawURL string) (place, error) {
 	case u.Scheme == "file":
 		path := u.Path
 		if u.Host == "." { // as gocloud.dev writes a relative path
-			path = strings.TrimPrefix(path, "/")
+			path = "." + path
 		} else if u.Host != "" && u.Host != "localhost" {
 			return place{}, fault.New(fault.Usage, op, "the address %q names the host %q; want file:///folder", rawURL, u.Host)
 		}

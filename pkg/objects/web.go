@@ -21,13 +21,14 @@ import (
 const (
 	webConnect = 10 * time.Second // to connect, and again for TLS
 	webAnswer  = 30 * time.Second // to begin its answer
-	webStall   = 30 * time.Second // between two pieces of it
+	webStall   = 30 * time.Second // with its next piece
 )
 
 // web is a Root over a web server.
 type web struct {
 	base   *url.URL
 	client *http.Client
+	stall  time.Duration // between two pieces of an answer
 }
 
 // OpenWeb returns a Root over a web server that answers ranges and names versions (ETag or
@@ -57,7 +58,7 @@ func OpenWeb(base *url.URL) (Root, error) {
 		}
 		return nil
 	}}
-	return &web{base: base, client: &http.Client{
+	return &web{base: base, stall: webStall, client: &http.Client{
 		Transport: &http.Transport{
 			DialContext:           dialer.DialContext,
 			ForceAttemptHTTP2:     true,
@@ -130,7 +131,7 @@ func (w *web) Open(ctx context.Context, name string) (Source, error) {
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
-	s := &webSource{client: w.client, url: w.base.JoinPath(segments...).String(), name: name}
+	s := &webSource{client: w.client, stall: w.stall, url: w.base.JoinPath(segments...).String(), name: name}
 	answer, err := s.get(ctx, "bytes=0-0")
 	if err != nil {
 		return nil, err
@@ -216,6 +217,7 @@ func statusError(op, name string, answer *http.Response) error {
 // webSource is one version of one object on a web server.
 type webSource struct {
 	client  *http.Client
+	stall   time.Duration
 	url     string
 	name    string
 	version version
@@ -245,8 +247,9 @@ func (s *webSource) ReadAt(ctx context.Context, p []byte, off int64) (int, error
 	if done {
 		return 0, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	asked := ctx
+	ctx, cancel := context.WithCancel(asked)
+	defer cancel()
 	last := off + int64(len(part)) - 1
 	answer, err := s.get(ctx, fmt.Sprintf("bytes=%d-%d", off, last))
 	if err != nil {
@@ -264,17 +267,18 @@ func (s *webSource) ReadAt(ctx context.Context, p []byte, off int64) (int, error
 	case err != nil || !strings.HasPrefix(answer.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-%d/", off, last)):
 		return 0, fault.New(fault.Unavailable, "objects.ReadAt", "the archive answered another range of %q than was asked for; ask again later", s.name)
 	}
-	stall := fault.New(fault.Unavailable, "objects.ReadAt", "the archive sent nothing of %q for %v; ask again later", s.name, webStall)
-	timer := time.AfterFunc(webStall, func() { cancel(stall) })
+	timer := time.AfterFunc(s.stall, cancel)
 	defer timer.Stop()
 	for n := 0; n < len(part); {
 		m, err := answer.Body.Read(part[n:])
-		timer.Reset(webStall)
+		timer.Reset(s.stall)
 		n += m
 		switch {
 		case n == len(part):
-		case context.Cause(ctx) != nil:
-			return 0, context.Cause(ctx)
+		case asked.Err() != nil:
+			return 0, asked.Err()
+		case ctx.Err() != nil:
+			return 0, fault.New(fault.Unavailable, "objects.ReadAt", "the archive sent nothing of %q for %v; ask again later", s.name, s.stall)
 		case err != nil:
 			return 0, fault.Wrap(err, fault.Unavailable, "objects.ReadAt", "the archive broke off while %q was read; ask again later", s.name)
 		}
