@@ -1,0 +1,86 @@
+// Command seltzer cuts images out of FITS files: as a SODA service on one machine.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+)
+
+// Exit statuses.
+const (
+	exitFailed = 1 // it could not be done
+	exitUsage  = 2 // it was asked for wrongly
+)
+
+type commands struct {
+	Serve   serve            `cmd:"" help:"Run the whole service on this machine."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func main() { os.Exit(run(os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr})) }
+
+// run runs one command line and returns its exit status.
+func run(args []string, s *streams) int {
+	exited := -1
+	parser, err := kong.New(&commands{},
+		kong.Name("seltzer"),
+		kong.Description("Cutouts of astronomical images: exactly the pixels asked for, with a header that proves it."),
+		kong.Vars{"version": version()},
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(status int) { exited = status }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true}),
+		kong.ShortUsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(s.err, "seltzer:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help, --version
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintf(s.err, "seltzer: %v; see seltzer --help\n", err)
+		return exitUsage
+	}
+	if err := command.Run(s); err != nil {
+		report(s.err, err)
+		if errors.Is(err, fault.Usage) {
+			return exitUsage
+		}
+		return exitFailed
+	}
+	return 0
+}
+
+// report prints an error, or each of several that were joined, on a line of its own.
+func report(w io.Writer, err error) {
+	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+		fmt.Fprintln(w, "seltzer:", line)
+	}
+}
+
+// version returns the version of the module that was built.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+)
+
+type serve struct {
+	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 takes a free one."`
+	Data      string   `default:"seltzer-data" type:"path" placeholder:"DIR" help:"Folder for jobs, results and the signing key; made if it is not there (./seltzer-data)."`
+	Archive   []string `placeholder:"NAME=DIR|URL" sep:"none" help:"Serve the FITS files of a folder or URL: DIR/sub/x.fits has the ID ivo://localhost/NAME?sub/x.fits. Repeatable. Without it a demo archive is made and served."`
+	PublicURL string   `placeholder:"URL" help:"URL under which clients reach the service, if that is not the address it listens on. All links begin with it."`
+	Auth      string   `default:"" placeholder:"MODE" help:"Who may ask. local: one user, who sees every job (the default on a loopback address). none: public; a job is reached by its id. header: the user that a proxy names in X-Auth-Request-User."`
+	Trust     []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes (${default})."`
+	Memory    int64    `default:"512" placeholder:"MIB" help:"Memory in MiB that all jobs together may use (${default})."`
+	MaxCutout int64    `default:"16384" placeholder:"MIB" help:"Size in MiB of the largest cutout (${default})."`
+	Verbose   bool     `short:"v" help:"Log more."`
+}
+
+// Help is what seltzer serve --help adds.
+func (serve) Help() string {
+	return `Everything runs in this one process: the SODA endpoint (/sync and /async), the worker and
+the store of results. Jobs survive a crash: what was acknowledged goes on at the next start.
+
+    seltzer serve
+    seltzer serve --archive real=/data/fits --archive dss=https://example.org/dss/
+    seltzer serve --listen 0.0.0.0:8080 --public-url https://cutouts.example.org --auth header`
+}
+
+// Time-outs of a server that strangers talk to. Sync requests wait for their cutout and
+// WAIT blocks, so the time to write an answer is longer than any of them.
+const (
+	readHeaderTime = 10 * time.Second
+	readTime       = 30 * time.Second
+	writeTime      = 10 * time.Minute // a result of some GB over a slow line
+	idleTime       = 2 * time.Minute
+	maxHeader      = 64 << 10
+	goodbyeTime    = 10 * time.Second
+)
+
+// Run serves until the process is told to stop.
+func (c *serve) Run(s *streams) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	listener, listenErr := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	if listenErr != nil {
+		listenErr = fault.New(fault.Usage, "", "cannot listen on %q: %w; choose another address with --listen", c.Listen, listenErr)
+	} else {
+		defer listener.Close()
+	}
+	modeErr := c.chooseAuth(listener)
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + c.Listen
+		if listener != nil {
+			c.PublicURL = "http://" + reachable(listener.Addr())
+		}
+	}
+	level := slog.LevelInfo
+	if c.Verbose {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	service, openErr := local.Open(ctx, local.Config{
+		Settings: local.Settings{
+			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Auth: c.Auth, Trusted: c.Trust,
+			Memory: c.Memory << 20, MaxCutout: c.MaxCutout << 20,
+		},
+		Version: version(), Log: log,
+	})
+	if service != nil {
+		defer service.Close()
+	}
+	if err := errors.Join(listenErr, modeErr, openErr); err != nil {
+		return err
+	}
+	return c.serve(ctx, listener, service, log, s.err)
+}
+
+// chooseAuth chooses the mode if none is given. A public address needs a choice of its
+// owner: local would let everybody see everything.
+func (c *serve) chooseAuth(l net.Listener) error {
+	loopback := l == nil || isLoopback(l.Addr())
+	switch {
+	case c.Auth == "" && loopback:
+		c.Auth = "local"
+	case c.Auth == "":
+		c.Auth = "none" // so that the other errors can be found too
+		return fault.New(fault.Usage, "", "%s can be reached from other machines: say with --auth who may ask (%s)", c.Listen, strings.Join(auth.Names, ", "))
+	case c.Auth == "local" && !loopback:
+		return fault.New(fault.Usage, "", "--auth local shows every job to everybody who reaches %s; want none or header, or a loopback address", c.Listen)
+	}
+	return nil
+}
+
+func isLoopback(a net.Addr) bool {
+	p, err := netip.ParseAddrPort(a.String())
+	return err == nil && p.Addr().Unmap().IsLoopback()
+}
+
+// reachable writes an address as a client on this machine can use it.
+func reachable(a net.Addr) string {
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil || !p.Addr().IsUnspecified() {
+		return a.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), p.Port()).String()
+}
+
+func (c *serve) serve(ctx context.Context, listener net.Listener, service *local.Service, log *slog.Logger, stderr io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	server := &http.Server{
+		Handler:           service.Front,
+		ReadHeaderTimeout: readHeaderTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	worked := make(chan error, 1)
+	go func() { worked <- service.Run(ctx) }()
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	fmt.Fprintf(stderr, "listening on %s\n", c.PublicURL)
+	if e, ok := service.Example(ctx); ok {
+		fmt.Fprintf(stderr, "try: %s\n", e.Curl(c.PublicURL))
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+	case err = <-worked:
+		worked <- nil
+	}
+	goodbye, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	stop()
+	if shutErr := server.Shutdown(goodbye); shutErr != nil {
+		_ = server.Close() // clients that still wait are cut off; their jobs are kept
+	}
+	return errors.Join(err, <-worked)
+}

@@ -1,0 +1,187 @@
+// Package api is the service's face: SODA's /sync and /async, UWS below /async, and the
+// VOSI documents beside them. It is the handler of the soda function.
+//
+// No byte of a cutout passes through here. A request becomes a job in the store and a
+// message in the queue; who waits sleeps on the store's Watch; a result is a redirect to
+// a signed URL. The numbers SODA-nn, UWS-nn and so on in tests are those of the project's
+// list of the standards' requirements.
+//
+// Errors of every kind become answers by the one table in errors.go.
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/archive"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/queue"
+)
+
+// ResultURLs makes the URLs under which results can be fetched; package signer has the client.
+type ResultURLs interface {
+	ResultURL(ctx context.Context, caller auth.Caller, job, result string) (string, error)
+}
+
+// Limits bounds what one request may take. Zero fields take the value of [DefaultLimits].
+type Limits struct {
+	SyncWait     time.Duration // a sync request waits this long for its job
+	MaxWait      time.Duration // WAIT blocks at most this long (UWS-62)
+	MaxExecution time.Duration // the longest executionDuration, and the default
+	Destruction  time.Duration // a job lives this long if nobody says otherwise …
+	MaxDestroy   time.Duration // … and at most this long
+	SyncLife     time.Duration // a job of /sync lives this long
+	Remember     time.Duration // a destroyed job's document is kept this long as ARCHIVED
+}
+
+// DefaultLimits holds the limits of a service that nobody configured.
+var DefaultLimits = Limits{
+	SyncWait: 50 * time.Second, MaxWait: 20 * time.Second,
+	MaxExecution: 10 * time.Minute, Destruction: 7 * 24 * time.Hour, MaxDestroy: 30 * 24 * time.Hour,
+	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour,
+}
+
+// Config is what the service is made of.
+type Config struct {
+	Jobs      jobstore.Store
+	Queue     queue.Publisher
+	Archive   archive.Resolver
+	Results   ResultURLs
+	Auth      auth.Mode
+	PublicURL string // absolute, without a slash at its end; all links begin with it
+	Limits    Limits
+	Checks    []Check // what /availability asks
+	CORS      bool    // let pages of other origins read the answers: only where nothing ambient authenticates
+	Log       *slog.Logger
+}
+
+// Check is one part of the service that /availability asks.
+type Check struct {
+	Name string
+	Run  func(context.Context) error
+}
+
+type server struct {
+	Config
+	started time.Time
+}
+
+// New returns the handler of the soda function.
+func New(c Config) http.Handler {
+	if c.Limits == (Limits{}) {
+		c.Limits = DefaultLimits
+	}
+	s := &server{Config: c, started: time.Now()}
+	mux := http.NewServeMux()
+	for path, methods := range map[string]methods{
+		"/{$}":                          {"GET": s.root},
+		"/sync":                         {"GET": s.sync, "POST": s.sync},
+		"/async":                        {"GET": s.list, "POST": s.create},
+		"/async/{$}":                    {"GET": s.list, "POST": s.create},
+		"/async/{id}":                   {"GET": s.job, "POST": s.postJob, "DELETE": s.deleteJob},
+		"/async/{id}/phase":             {"GET": s.phase, "POST": s.postPhase},
+		"/async/{id}/executionduration": {"GET": s.executionDuration, "POST": s.postExecutionDuration},
+		"/async/{id}/destruction":       {"GET": s.destruction, "POST": s.postDestruction},
+		"/async/{id}/quote":             {"GET": s.quote},
+		"/async/{id}/owner":             {"GET": s.owner},
+		"/async/{id}/error":             {"GET": s.errorText},
+		"/async/{id}/parameters":        {"GET": s.parameters, "POST": s.postParameters},
+		"/async/{id}/results":           {"GET": s.results},
+		"/async/{id}/results/{result}":  {"GET": s.result},
+		"/availability":                 {"GET": s.availability},
+		"/capabilities":                 {"GET": s.capabilities},
+	} {
+		mux.Handle(path, s.allow(methods))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %s; /capabilities lists what there is", r.URL.Path))
+	})
+	return s.guard(mux)
+}
+
+// methods maps the methods of a resource to what they do.
+type methods map[string]func(http.ResponseWriter, *http.Request) error
+
+// allow serves a resource, answers HEAD like GET, and other methods with 405.
+func (s *server) allow(m methods) http.Handler {
+	var names []string
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	names = append(names, "HEAD", "OPTIONS")
+	allowed := strings.Join(names, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		serve, ok := m[method]
+		switch {
+		case ok:
+			if err := serve(w, r); err != nil {
+				s.fail(w, r, err)
+			}
+		case method == http.MethodOptions:
+			w.Header().Set("Allow", allowed)
+			w.WriteHeader(http.StatusNoContent)
+		default:
+			w.Header().Set("Allow", allowed)
+			text(w, http.StatusMethodNotAllowed, ErrorText(fault.Usage, fmt.Sprintf("%s is not allowed here; %s are\n", r.Method, allowed)))
+		}
+	})
+}
+
+// guard sets the headers of every answer, and turns a panic into an answer and a log line.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		if s.CORS {
+			h.Set("Access-Control-Allow-Origin", "*")
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+			h.Set("Access-Control-Expose-Headers", "Location, Retry-After")
+		}
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.fail(w, r, fault.New(fault.Internal, "api", "panic: %v", p))
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *server) listURL() string { return s.PublicURL + "/async" }
+
+// seeJob redirects to a job, as every change of one is answered.
+func (s *server) seeJob(w http.ResponseWriter, id string) error {
+	return see(w, s.listURL()+"/"+id)
+}
+
+// see answers 303 with an absolute Location: UWS knows no other answer to a POST.
+func see(w http.ResponseWriter, url string) error {
+	w.Header().Set("Location", url)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+func (s *server) root(w http.ResponseWriter, _ *http.Request) error {
+	text(w, http.StatusOK, fmt.Sprintf(`Seltzer, an image cutout service (IVOA SODA 1.0)
+
+%[1]s/sync?ID=…&CIRCLE=ra dec radius   one cutout, now
+%[1]s/async                            jobs (IVOA UWS 1.1)
+%[1]s/capabilities                     what the service can do
+%[1]s/availability                     whether it is up
+`, s.PublicURL))
+	return nil
+}

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+)
+
+// Limits of a request's parameters.
+const (
+	maxForm   = 1 << 20 // bytes of a body
+	maxParams = 1000
+)
+
+// form holds the parameters of a request, names in upper case, in the order in which they
+// were sent: those of the URL first, then those of the body.
+type form []uws.Param
+
+// readForm reads the parameters of the URL and of the body, which may be urlencoded or
+// multipart. The errors are [fault.Usage] and [fault.TooLarge].
+func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
+	f, err := parseQuery(nil, r.URL.RawQuery)
+	if err != nil || r.Method != http.MethodPost {
+		return f, err
+	}
+	body := http.MaxBytesReader(w, r.Body, maxForm)
+	kind, options, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case r.Header.Get("Content-Type") == "" && r.ContentLength == 0:
+		return f, nil
+	case err == nil && kind == "application/x-www-form-urlencoded":
+		encoded, err := io.ReadAll(body)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		return parseQuery(f, string(encoded))
+	case err == nil && kind == "multipart/form-data" && options["boundary"] != "":
+		r.Body = body
+		return readMultipart(f, r)
+	}
+	return nil, fault.New(fault.Usage, "api.readForm", "a body of type %q cannot be read; send application/x-www-form-urlencoded or multipart/form-data", r.Header.Get("Content-Type"))
+}
+
+func bodyError(err error) error {
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fault.New(fault.TooLarge, "api.readForm", "the body is larger than %d bytes", tooLarge.Limit)
+	}
+	return fault.New(fault.Usage, "api.readForm", "the body cannot be read: %w", err)
+}
+
+// parseQuery appends the pairs of an urlencoded text to f. net/url's own parser forgets
+// the order of pairs with different names, which numbers the results of a job.
+func parseQuery(f form, encoded string) (form, error) {
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err == nil {
+			value, err = url.QueryUnescape(value)
+		}
+		if err != nil {
+			return nil, fault.New(fault.Usage, "api.parseQuery", "the parameters are not urlencoded: %w", err)
+		}
+		if f, err = f.add(name, value); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+func readMultipart(f form, r *http.Request) (form, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	for {
+		part, err := parts.NextPart()
+		if err == io.EOF {
+			return f, nil
+		}
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		if part.FileName() != "" {
+			return nil, fault.New(fault.Usage, "api.readForm", "the file %q was uploaded; the service takes parameters only", part.FileName())
+		}
+		value, err := io.ReadAll(part)
+		if err != nil {
+			return nil, bodyError(err)
+		}
+		if f, err = f.add(part.FormName(), string(value)); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (f form) add(name, value string) (form, error) {
+	if len(f) == maxParams {
+		return nil, fault.New(fault.TooLarge, "api.readForm", "the request has more than %d parameters", maxParams)
+	}
+	return append(f, uws.Param{Name: strings.ToUpper(name), Value: value}), nil
+}
+
+// one returns the value of a parameter that may be given once; "" if it is absent or empty.
+func (f form) one(name string) (value string, err error) {
+	for _, p := range f {
+		if p.Name != name || p.Value == "" {
+			continue
+		}
+		if value != "" {
+			return "", fault.New(fault.MultiValued, "api.form", "%s may be given once", name)
+		}
+		value = p.Value
+	}
+	return value, nil
+}
+
+// all returns the values of a parameter that are not empty.
+func (f form) all(name string) (values []string) {
+	for _, p := range f {
+		if p.Name == name && p.Value != "" {
+			values = append(values, p.Value)
+		}
+	}
+	return values
+}

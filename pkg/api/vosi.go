@@ -1,0 +1,138 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/soda"
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+)
+
+// checkTime bounds all checks of /availability together.
+const checkTime = 5 * time.Second
+
+func encode(doc any) func(*bytes.Buffer) error {
+	return func(b *bytes.Buffer) error {
+		b.WriteString(xml.Header)
+		e := xml.NewEncoder(b)
+		e.Indent("", "  ")
+		return e.Encode(doc)
+	}
+}
+
+type availabilityXML struct {
+	XMLName   xml.Name `xml:"vosi:availability"`
+	XMLNS     string   `xml:"xmlns:vosi,attr"`
+	Available bool     `xml:"vosi:available"`
+	UpSince   string   `xml:"vosi:upSince"`
+	Note      []string `xml:"vosi:note"`
+}
+
+// availability asks the parts of the service and says which are down (VOSI 1.1, section 5).
+func (s *server) availability(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
+	defer cancel()
+	errs := make([]error, len(s.Checks))
+	var wg sync.WaitGroup
+	for i, c := range s.Checks {
+		wg.Go(func() { errs[i] = c.Run(ctx) })
+	}
+	wg.Wait()
+	doc := availabilityXML{XMLNS: "http://www.ivoa.net/xml/VOSIAvailability/v1.0", Available: true, UpSince: uws.FormatInstant(s.started)}
+	for i, c := range s.Checks {
+		note := c.Name + ": up"
+		if errs[i] != nil {
+			s.Log.ErrorContext(r.Context(), "a part of the service is down", "part", c.Name, "error", errs[i])
+			doc.Available = false
+			note = fmt.Sprintf("%s: down (%s)", c.Name, fault.Sentence(errs[i]))
+		}
+		doc.Note = append(doc.Note, note)
+	}
+	return xmlDocument(w, encode(doc))
+}
+
+type capabilitiesXML struct {
+	XMLName    xml.Name        `xml:"vosi:capabilities"`
+	VOSI       string          `xml:"xmlns:vosi,attr"`
+	VS         string          `xml:"xmlns:vs,attr"`
+	XSI        string          `xml:"xmlns:xsi,attr"`
+	Capability []capabilityXML `xml:"capability"`
+}
+
+type capabilityXML struct {
+	StandardID string       `xml:"standardID,attr"`
+	Interface  interfaceXML `xml:"interface"`
+}
+
+type interfaceXML struct {
+	Type       string      `xml:"xsi:type,attr"`
+	Role       string      `xml:"role,attr"`
+	Version    string      `xml:"version,attr"`
+	AccessURL  urlXML      `xml:"accessURL"`
+	QueryType  []string    `xml:"queryType"`
+	ResultType string      `xml:"resultType,omitempty"`
+	Param      []paramsXML `xml:"param"`
+}
+
+type urlXML struct {
+	Use string `xml:"use,attr"`
+	URL string `xml:",chardata"`
+}
+
+type paramsXML struct {
+	Use         string  `xml:"use,attr"`
+	Std         bool    `xml:"std,attr"`
+	Name        string  `xml:"name"`
+	Description string  `xml:"description"`
+	Unit        string  `xml:"unit,omitempty"`
+	UCD         string  `xml:"ucd,omitempty"`
+	DataType    typeXML `xml:"dataType"`
+}
+
+type typeXML struct {
+	Arraysize string `xml:"arraysize,attr"`
+	Xtype     string `xml:"extendedType,attr,omitempty"`
+	Type      string `xml:",chardata"`
+}
+
+// capabilities describes the resources (VOSI 1.1, section 2; SODA 1.0, section 2.4).
+func (s *server) capabilities(w http.ResponseWriter, r *http.Request) error {
+	describe := func(standard, version, path string) capabilityXML {
+		return capabilityXML{StandardID: standard, Interface: interfaceXML{
+			Type: "vs:ParamHTTP", Role: "std", Version: version, AccessURL: urlXML{"full", s.PublicURL + path},
+		}}
+	}
+	sync := describe("ivo://ivoa.net/std/SODA#sync-1.0", "1.0", "/sync")
+	async := describe("ivo://ivoa.net/std/SODA#async-1.0", "1.0", "/async")
+	for _, c := range []*capabilityXML{&sync, &async} {
+		c.Interface.QueryType = []string{"GET", "POST"}
+		c.Interface.ResultType = "application/fits"
+		for _, p := range soda.Announced() {
+			use := "optional"
+			if p.Required {
+				use = "required"
+			}
+			c.Interface.Param = append(c.Interface.Param, paramsXML{
+				Use: use, Std: p.Standard, Name: p.Name, Description: p.Description, Unit: p.Unit, UCD: p.UCD,
+				DataType: typeXML{p.Arraysize, p.Xtype, p.Datatype},
+			})
+		}
+	}
+	w.Header().Set("Last-Modified", s.started.UTC().Format(http.TimeFormat))
+	return xmlDocument(w, encode(capabilitiesXML{
+		VOSI: "http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+		VS:   "http://www.ivoa.net/xml/VODataService/v1.1",
+		XSI:  "http://www.w3.org/2001/XMLSchema-instance",
+		Capability: []capabilityXML{
+			sync, async,
+			describe("ivo://ivoa.net/std/VOSI#capabilities", "1.1", "/capabilities"),
+			describe("ivo://ivoa.net/std/VOSI#availability", "1.1", "/availability"),
+		},
+	}))
+}

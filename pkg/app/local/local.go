@@ -1,0 +1,280 @@
+// Package local is the service on one machine: the three handlers of the functions over
+// the embedded backends. SQLite keeps jobs and messages, a folder is the bucket, an HMAC
+// signs the URLs of results.
+//
+// This is the one place, beside package cloud's, that names backends.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/archive"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/demo"
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
+	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
+	"github.com/seltzer-soda/seltzer/pkg/signer"
+	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
+	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+	"github.com/seltzer-soda/seltzer/pkg/worker"
+)
+
+// Settings are what an operator says. The tags are the environment variables by which the
+// functions are configured when they run on one machine.
+type Settings struct {
+	Data      string   `env:"SELTZER_DATA"`                                         // folder of jobs, results and the signing key; made if it is not there
+	PublicURL string   `env:"SELTZER_PUBLIC_URL"`                                   // absolute URL under which clients reach the service
+	Archives  []string `env:"SELTZER_ARCHIVES"`                                     // NAME=FOLDER or NAME=URL; none: the demo archive
+	Auth      string   `env:"SELTZER_AUTH, default=none"`                           // one of auth.Names
+	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128"` // of the proxies that mode header believes
+	Memory    int64    `env:"SELTZER_MEMORY, default=536870912"`                    // bytes for all jobs together
+	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184"`              // bytes of one cutout
+}
+
+// Config is how the service is set up.
+type Config struct {
+	Settings
+	Version string
+	Log     *slog.Logger // nil: the default logger
+	Limits  api.Limits   // zero: the default limits
+}
+
+// DemoArchive is the name of the archive that is served when none is configured.
+const DemoArchive = "demo"
+
+const (
+	resultsPath  = "/results" // of the signed URLs
+	sweepPeriod  = 10 * time.Second
+	drainTime    = 10 * time.Second // for jobs at work when the service stops
+	exampleLimit = 16               // datasets that Example looks at
+)
+
+// Service is the running service. Front serves what clients may reach: the soda handler
+// and, under its signed URLs, the bucket. Cutout and Signer are for the service itself.
+type Service struct {
+	Front, Cutout, Signer http.Handler
+
+	config   Config
+	log      *slog.Logger
+	db       *sqlitedb.DB
+	roots    []objects.Root
+	results  *objects.Bucket
+	resolver archive.Resolver
+	queue    *sqlitequeue.Queue
+	worker   *worker.Worker
+}
+
+// Open sets the service up and takes up the jobs of the last run. The error names
+// everything that is wrong with the configuration, each as [fault.Usage].
+func Open(ctx context.Context, c Config) (_ *Service, err error) {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	s := &Service{config: c, log: c.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	mode, modeErr := s.openAuth()
+	base, urlErr := parsePublicURL(c.PublicURL)
+	dataErr := s.openData(ctx)
+	archiveErr := s.openArchives(ctx, dataErr == nil)
+	if err := errors.Join(urlErr, modeErr, dataErr, archiveErr); err != nil {
+		return nil, err
+	}
+	return s, s.assemble(ctx, mode, base)
+}
+
+func (s *Service) openAuth() (auth.Mode, error) {
+	var trusted []netip.Prefix
+	var errs []error
+	for _, t := range s.config.Trusted {
+		p, err := netip.ParsePrefix(t)
+		if err != nil {
+			errs = append(errs, fault.New(fault.Usage, "local.Open", "%q is no range of addresses; want one such as 10.0.0.0/8", t))
+		}
+		trusted = append(trusted, p)
+	}
+	mode, err := auth.New(s.config.Auth, trusted)
+	return mode, errors.Join(append(errs, err)...)
+}
+
+func parsePublicURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(raw, "/"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fault.New(fault.Usage, "local.Open", "the public URL %q is not an absolute http or https URL without ? and #", raw)
+	}
+	return u, nil
+}
+
+// openData opens everything in the data folder.
+func (s *Service) openData(ctx context.Context) error {
+	if s.config.Data == "" {
+		return fault.New(fault.Usage, "local.Open", "no data folder is named; want one for jobs and results")
+	}
+	if err := os.MkdirAll(s.config.Data, 0o700); err != nil {
+		return fault.New(fault.Usage, "local.Open", "the data folder cannot be made: %w", err)
+	}
+	var err error
+	if s.db, err = sqlitedb.Open(filepath.Join(s.config.Data, "seltzer.db")); err != nil {
+		return err
+	}
+	s.results, err = objects.OpenBucket(ctx, filepath.Join(s.config.Data, "bucket"))
+	return err
+}
+
+func (s *Service) openArchives(ctx context.Context, data bool) error {
+	specs := s.config.Archives
+	if len(specs) == 0 {
+		if !data {
+			return nil // the demo archive lives in the data folder
+		}
+		dir := filepath.Join(s.config.Data, "demo")
+		if err := demo.Write(ctx, dir); err != nil {
+			return err
+		}
+		specs = []string{DemoArchive + "=" + dir}
+	}
+	var collections []archive.Collection
+	var errs []error
+	for _, spec := range specs {
+		name, location, err := archive.ParseArchive(spec)
+		var root objects.Root
+		if err == nil {
+			root, err = objects.OpenRoot(ctx, location)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("archive %s: %w", spec, err))
+			continue
+		}
+		s.roots = append(s.roots, root)
+		collections = append(collections, archive.Collection{Prefix: "ivo://localhost/" + name + "?", Root: root})
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	var err error
+	s.resolver, err = archive.NewCollections(collections...)
+	return err
+}
+
+// assemble makes the three handlers, and takes up the jobs of the last run.
+func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) error {
+	public := base.String()
+	key, err := hmacsigning.LoadKey(s.config.Data)
+	if err != nil {
+		return err
+	}
+	sign, err := hmacsigning.New(key, public+resultsPath)
+	if err != nil {
+		return err
+	}
+	// The queue posts to the cutout handler, which publishes to the queue: the handler is
+	// bound when both are there.
+	var cutout http.Handler
+	s.queue, err = sqlitequeue.New(ctx, s.db, sqlitequeue.Config{
+		Endpoints:  map[uws.Class]string{uws.Interactive: "http://cutout/", uws.Bulk: "http://cutout/"},
+		DeadLetter: "http://cutout/dead-letter",
+		Slots:      s.slots(),
+		Client: &http.Client{Transport: inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			cutout.ServeHTTP(w, r)
+		})}},
+		Grace:  drainTime,
+		Logger: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	jobs, err := sqlitejobs.New(ctx, s.db, sqlitejobs.WithOutbox(func(ctx context.Context, tx *sqlitedb.Tx, j *uws.Job) error {
+		return s.queue.Enqueue(ctx, tx, j.Class, j.ID)
+	}))
+	if err != nil {
+		return err
+	}
+	s.worker, err = worker.New(worker.Config{
+		Jobs: jobs, Queue: s.queue, Archive: s.resolver, Results: s.results,
+		Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	cutout = s.worker.Handler()
+	s.Cutout = cutout
+	s.Signer = signer.Handler(jobs, sign, s.log)
+	_, anonymous := mode.(auth.None)
+	soda := api.New(api.Config{
+		Jobs: jobs, Queue: s.queue, Archive: s.resolver, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous,
+		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
+		Checks: []api.Check{
+			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: s.queue.Check},
+			{Name: "results", Run: s.results.Check}, {Name: "archive", Run: s.resolver.Check},
+		},
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/", soda)
+	mux.Handle(resultsPath+"/", http.StripPrefix(resultsPath, sign.Handler(s.results)))
+	s.Front = http.StripPrefix(base.EscapedPath(), mux)
+	n, err := jobs.Recover(ctx)
+	if n > 0 {
+		s.log.InfoContext(ctx, "jobs of the last run go on", "jobs", n)
+	}
+	return err
+}
+
+// slots gives the interactive class half of what fits into memory, and the bulk class the
+// other half, but neither less than one.
+func (s *Service) slots() map[uws.Class]int {
+	n := max(1, int(s.config.Memory/worker.JobMemory)/2)
+	return map[uws.Class]int{uws.Interactive: n, uws.Bulk: n}
+}
+
+// Run delivers messages and sweeps until ctx ends, and then waits for jobs at work.
+func (s *Service) Run(ctx context.Context) error {
+	go s.sweep(ctx)
+	return s.queue.Run(ctx)
+}
+
+func (s *Service) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := s.worker.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "the sweep failed", "error", err)
+		}
+	}
+}
+
+// Close lets go of everything. It may be called once Run has returned.
+func (s *Service) Close() error {
+	var errs []error
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.results != nil {
+		errs = append(errs, s.results.Close())
+	}
+	for _, r := range s.roots {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}
