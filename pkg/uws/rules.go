@@ -219,7 +219,7 @@ func (j *Job) Orphan(now time.Time, cause string) {
 	}
 	if j.Phase == Executing {
 		j.Claim, j.LeaseUntil = "", time.Time{}
-		j.DueAt = now.Add(Lease + SweepGrace)
+		j.lookAt(now.Add(Lease + SweepGrace))
 	}
 }
 
