@@ -50,6 +50,7 @@ type goldenEntry struct {
 	Frame     string
 	Equinox   *float64
 	Distorted bool
+	Size      [2]int
 	Far       goldenPixels
 	Sky       struct {
 		Lon, Lat numbers
@@ -162,6 +163,9 @@ func (e *goldenEntry) check(t *testing.T, s *System, w *residual) {
 		v := sky.FromDegrees(e.Sky.Lon[i], e.Sky.Lat[i])
 		px, py, ok := s.pixel(e.toICRS(v))
 		want := e.Sky.Pix[i]
+		if e.onSeam(s, i, px, py, ok) {
+			continue
+		}
 		switch {
 		case ok != (want != nil):
 			t.Logf("sky %d (%g, %g): pixel (%g, %g) %t, want %v (status %c)", i, e.Sky.Lon[i], e.Sky.Lat[i], px, py, ok, want, status)
@@ -179,6 +183,30 @@ func (e *goldenEntry) check(t *testing.T, s *System, w *residual) {
 	if bad > 0 {
 		t.Errorf("sky to pixel: %d of %d differ", bad, len(e.Sky.Status))
 	}
+}
+
+// onSeam reports whether rounding decides about direction i, the antipode of the reference
+// point or a pole, and ours agrees with the golden pixel of a neighbour 0.1 mas away; or
+// whether the distortion, which means nothing beyond ten image sizes, has several pixels
+// for it there and ours is one.
+func (e *goldenEntry) onSeam(s *System, i int, px, py float64, ok bool) bool {
+	v := sky.FromDegrees(e.Sky.Lon[i], e.Sky.Lat[i])
+	want := e.Sky.Pix[i]
+	if i >= 64 && i < 68 {
+		a, b := v.Perpendicular()
+		for k := range 8 {
+			sin, cos := math.Sincos(float64(k) * math.Pi / 4)
+			x, y, shown := s.pixel(e.toICRS(v.Add(a.Scale(1e-10 * sin)).Add(b.Scale(1e-10 * cos)).Unit()))
+			if want == nil && !shown || want != nil && shown && math.Hypot(x-want[0], y-want[1]) < 1e-3 {
+				return true
+			}
+		}
+	}
+	if e.Distorted && ok && want != nil && math.Hypot(px, py) > 10*float64(max(e.Size[0], e.Size[1])) {
+		back, shown := s.direction(px, py)
+		return shown && back.Angle(e.toICRS(v)) < 1e-9*sky.Degree
+	}
+	return false
 }
 
 func (e *goldenEntry) toICRS(v sky.Vec) sky.Vec {

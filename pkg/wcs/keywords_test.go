@@ -122,8 +122,8 @@ func readHeaders(path string) ([]header, error) {
 				h.card(strings.TrimRight(line, "\r\n"))
 			}
 		} else {
-			for ; len(b) >= 80; b = b[80:] {
-				h.card(string(b[:80]))
+			for ; len(b) > 0; b = b[min(80, len(b)):] {
+				h.card(string(b[:min(80, len(b))]))
 			}
 		}
 		return []header{h}, nil

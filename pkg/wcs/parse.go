@@ -219,6 +219,7 @@ func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix
 		clear(p.lat)
 	}
 	p.code = code
+	p.lat0 = unit[1] * c.float(fmt.Sprintf("CRVAL%d", ax.lat), 0)
 	for _, row := range projections {
 		if row.code == code {
 			proj, err := row.make(p)
@@ -248,7 +249,7 @@ func (s *System) parsePole(c *cards, ax axes, unit [2]float64, p params) (sky.Ma
 	}
 	f := pole{
 		lon0:   unit[0] * c.float(fmt.Sprintf("CRVAL%d", ax.lon), 0),
-		lat0:   unit[1] * c.float(fmt.Sprintf("CRVAL%d", ax.lat), 0),
+		lat0:   p.lat0,
 		phi0:   lon(1, 0),
 		theta0: lon(2, s.proj.theta0()),
 	}

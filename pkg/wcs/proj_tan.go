@@ -9,16 +9,14 @@ import (
 // tan is the gnomonic projection: Paper II, section 5.1.3.
 type tan struct{ zenithal }
 
-// newTAN returns TPV if there are parameters that TAN does not have: SCAMP wrote
-// distortions under the code TAN before TPV was registered.
+// newTAN returns TPV if the longitude axis has a PVi_m with m > 4, which mean nothing else:
+// SCAMP wrote its distortions under the code TAN before TPV was registered. Other
+// parameters mean what they do for any projection, as in wcslib.
 func newTAN(p params) (projection, error) {
 	for m := range p.lon {
 		if m > 4 {
 			return newTPV(p)
 		}
-	}
-	if len(p.lat) > 0 {
-		return newTPV(p)
 	}
 	return tan{}, nil
 }

@@ -26,19 +26,42 @@ var projections = []struct {
 	code string
 	make func(p params) (projection, error)
 }{
+	{"AZP", newAZP},
+	{"SZP", newSZP},
 	{"TAN", newTAN},
 	{"TPV", newTPV},
-	{"SIN", newSIN},
-	{"ARC", newARC},
-	{"ZEA", newZEA},
 	{"STG", newSTG},
+	{"SIN", newSIN},
+	{"NCP", newNCP},
+	{"ARC", newARC},
+	{"ZPN", newZPN},
+	{"ZEA", newZEA},
+	{"AIR", newAIR},
+	{"CYP", newCYP},
+	{"CEA", newCEA},
 	{"CAR", newCAR},
+	{"MER", newMER},
+	{"SFL", newSFL},
+	{"GLS", newGLS},
+	{"PAR", newPAR},
+	{"MOL", newMOL},
 	{"AIT", newAIT},
+	{"COP", newCOP},
+	{"COE", newCOE},
+	{"COD", newCOD},
+	{"COO", newCOO},
+	{"BON", newBON},
+	{"PCO", newPCO},
+	{"TSC", newTSC},
+	{"QSC", newQSC},
+	{"HPX", newHPX},
+	{"XPH", newXPH},
 }
 
 // params are the parameters PVi_m of a projection.
 type params struct {
 	code     string
+	lat0     float64         // celestial latitude of the reference point, degrees
 	lon, lat map[int]float64 // by m, of the longitude and of the latitude axis
 	lonAxis  int             // i of the longitude axis, for messages
 	latAxis  int
@@ -78,6 +101,14 @@ func native(phi, theta float64) (v sky.Vec, ok bool) {
 	sp, cp := math.Sincos(phi)
 	st, ct := math.Sincos(theta)
 	return sky.Vec{X: ct * cp, Y: ct * sp, Z: st}, true
+}
+
+// sine returns s, which is to be the sine of an angle, freed of rounding beyond ±1.
+func sine(s float64) (float64, bool) {
+	if math.Abs(s) > 1 {
+		return math.Copysign(1, s), math.Abs(s) <= 1+1e-12
+	}
+	return s, s == s
 }
 
 // angles returns the native longitude and latitude of v in radians.
