@@ -74,8 +74,8 @@ func isHierarch(card []byte) bool {
 }
 
 // splitCard returns the keyword and the value field, which follows the "="; the field
-// is nil for commentary. The "= " that belongs in columns 9 and 10 may lack its blank
-// and may stand earlier.
+// is nil for commentary. The "= " that belongs in columns 9 and 10 may lack its blank,
+// stand earlier, or stand later if only blanks lie between.
 func splitCard(card []byte) (name, field []byte) {
 	if isHierarch(card) {
 		i := 9 + bytes.IndexByte(card[9:], '=')
@@ -88,6 +88,9 @@ func splitCard(card []byte) (name, field []byte) {
 	}
 	if i := bytes.IndexByte(card[:9], '='); i > 0 {
 		return bytes.TrimSpace(card[:i]), card[i+1:]
+	}
+	if rest := bytes.TrimLeft(card[8:], " "); len(rest) > 0 && rest[0] == '=' {
+		return name, rest[1:]
 	}
 	return name, nil
 }

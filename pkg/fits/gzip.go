@@ -2,7 +2,6 @@ package fits
 
 import (
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"errors"
@@ -140,7 +139,11 @@ func (g *inflater) read(p []byte) (n int, err error) {
 	if errors.Is(err, io.EOF) {
 		// What follows the last member and is none, such as the zeros of a tape's last
 		// block, is ignored, as gzip itself does.
-		if next, _ := g.in.Peek(len(gzipMagic)); !bytes.Equal(next, []byte(gzipMagic)) {
+		next, failed := g.in.Peek(len(gzipMagic))
+		if failed != nil && !errors.Is(failed, io.EOF) {
+			return n, g.fault(failed)
+		}
+		if string(next) != gzipMagic {
 			g.size = g.pos
 			return n, io.EOF
 		}

@@ -38,6 +38,7 @@ func ParseHeader(block []byte) (*Header, error) {
 // is longer.
 func ParseText(text string) (*Header, error) {
 	var block []byte
+	text = strings.TrimRight(text, "\r\n")
 	if first := strings.IndexByte(text, '\n'); first < 0 || first > cardSize {
 		block = []byte(text)
 		if part := len(block) % cardSize; part > 0 {
