@@ -130,6 +130,17 @@ func canonical(key string) string {
 	return key
 }
 
+// appendCanonical appends the canonical form of a card's keyword.
+func appendCanonical(dst, card []byte) []byte {
+	name, _ := splitCard(card)
+	for _, b := range name {
+		if !isKeywordByte(b) {
+			return append(dst, canonical(Card(card).Keyword())...)
+		}
+	}
+	return append(dst, name...)
+}
+
 // find returns the number of the first card with a keyword, or -1.
 func (h *Header) find(key string) int {
 	m := h.where.Load()
@@ -151,7 +162,7 @@ func (h *Header) index() *map[string]int {
 	names := make([]byte, 0, 10*len(h.cards))
 	ends := make([]int, len(h.cards))
 	for i := range h.cards {
-		names = append(names, canonical(h.cards[i].Keyword())...)
+		names = appendCanonical(names, h.cards[i][:])
 		ends[i] = len(names)
 	}
 	all, start := string(names), 0
