@@ -13,6 +13,7 @@ type Request struct {
 	HDU     *int       // cut only this HDU, counted from 0; nil: every HDU that the stencil touches
 	Source  Provenance // goes into the cutout's header
 	Limits  Limits
+	Gap     int64 // unwanted bytes to read rather than making one more read; 0: 4 KiB, right for files
 }
 
 // Provenance is what the cutout's header says of its origin. Empty fields are left out.
@@ -52,6 +53,5 @@ const (
 type Drop struct {
 	HDU    int
 	Label  string
-	Reason string // the end of a sentence: "misses the image by 0.32 deg …"
-	err    error
+	Reason string // the rest of a sentence that begins with Label: "is a binary table"
 }

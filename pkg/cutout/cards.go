@@ -1,0 +1,148 @@
+package cutout
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/sky"
+)
+
+// stale names the cards that a cut makes false and that are deleted, unless the box is
+// the whole image. To add one, add a line.
+var stale = compile(
+	`CORN?[1-4](RA|DEC|X|Y)?[1-4]?|(RA|DEC)_?CORN?[1-4]`,        // corners: COR1RA1, CORN2DEC, RACORN3
+	`CEN(RA|DEC)[0-9]*|(RA|DEC)_CENT?|CENT(RA|DEC)`,             // centres
+	`DATA(MIN|MAX|MEAN|MED|MEDIAN|AVG|SIG|STD|RMS|ZER|P[0-9]+)`, // statistics of the pixels
+	`(GOOD|SOFT|IMG|PIX)(MIN|MAX|MEAN)`,                         // HST, IRAF and others: likewise
+)
+
+// rewritten names the cards that belong to the file as a whole or to tables that do not
+// travel with a cutout. They are deleted always.
+var rewritten = compile(
+	`AR_HDU`,                              // afw: the HDU with the archive's tables
+	`JSONADDR|JSONSIZE|INDXADDR|INDXSIZE`, // Rubin: where in the file the tables are
+)
+
+// pixelCards names the cards that describe pixels, which an empty primary does not have.
+var pixelCards = compile(
+	`BSCALE|BZERO|BLANK|BUNIT|DATAMIN|DATAMAX`,
+	`(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA|CNAME|LTV|CNPIX)[0-9]+[A-Z]?`,
+	`(CD|PC|PV|PS)[0-9]+_[0-9]+[A-Z]?`,
+	`LTM[0-9]+_[0-9]+|WCSAXES[A-Z]?|WCSNAME[A-Z]?|S_REGION`,
+)
+
+func compile(patterns ...string) *regexp.Regexp {
+	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")$")
+}
+
+// deleteMatching deletes all cards whose keyword matches pattern.
+func deleteMatching(h *fits.Header, pattern *regexp.Regexp) {
+	var keys []string
+	for _, c := range h.Cards() {
+		if key := strings.ToUpper(c.Keyword()); pattern.MatchString(key) {
+			keys = append(keys, key)
+		}
+	}
+	h.Delete(keys...)
+}
+
+// deleteArchiveIDs deletes afw's numbers of rows in archive tables, of which comments such as
+// "archive ID for generic component" tell. Other cards end in _ID, too.
+func deleteArchiveIDs(h *fits.Header) {
+	var keys []string
+	for _, c := range h.Cards() {
+		if key := c.Keyword(); strings.HasSuffix(key, "_ID") {
+			if v := c.Value(); v.Kind == fits.Integer && strings.Contains(v.Comment, "archive ID") {
+				keys = append(keys, key)
+			}
+		}
+	}
+	h.Delete(keys...)
+}
+
+// cutHeader returns the header of an HDU of which the box is kept.
+func cutHeader(m *image) (*fits.Header, error) {
+	h := m.hdu.Header.Clone()
+	deleteArchiveIDs(h)
+	deleteMatching(h, rewritten)
+	if isWhole(m.box, m.hdu) {
+		return h, nil
+	}
+	if err := h.SetShape(m.hdu.BITPIX, m.box.Shape()); err != nil {
+		return nil, err
+	}
+	deleteMatching(h, stale)
+	for _, change := range []func(*fits.Header, pixel.Box) error{shiftSystems, shiftLogical, shiftSections} {
+		if err := change(h, m.box); err != nil {
+			return nil, err
+		}
+	}
+	return h, setRegion(h, m)
+}
+
+// emptyHeader returns the header of a primary without its data. whole says that nothing
+// of the other HDUs is cut off.
+func emptyHeader(u *fits.HDU, whole bool) (*fits.Header, error) {
+	h := u.Header.Clone()
+	deleteArchiveIDs(h)
+	deleteMatching(h, rewritten)
+	if !whole {
+		deleteMatching(h, stale)
+		h.Delete("S_REGION")
+	}
+	if len(u.Axes) == 0 {
+		return h, nil
+	}
+	deleteMatching(h, pixelCards)
+	h.Delete("GROUPS", "PCOUNT", "GCOUNT")
+	return h, h.SetShape(8, nil)
+}
+
+// setRegion makes a card S_REGION name the part of the sky that the box covers, if there
+// is such a card.
+func setRegion(h *fits.Header, m *image) error {
+	if !h.Has("S_REGION") {
+		return nil
+	}
+	if region, ok := footprint(m); ok {
+		return h.Set("S_REGION", region, "")
+	}
+	h.Delete("S_REGION")
+	return nil
+}
+
+// footprint returns the corners of the box as a polygon of DALI, counter-clockwise as
+// seen from inside the sphere. ok is false if a corner has no sky or the box
+// is too large for arcs of great circles to follow its sides.
+func footprint(m *image) (region string, ok bool) {
+	if m.sky == nil {
+		return "", false
+	}
+	x, y := m.sky.system.Axes()
+	x0, x1 := float64(m.box.Min[x])+0.5, float64(m.box.Max[x])+0.5
+	y0, y1 := float64(m.box.Min[y])+0.5, float64(m.box.Max[y])+0.5
+	corners := []float64{x0, y0, x1, y0, x1, y1, x0, y1}
+	if hidden, err := m.sky.system.ToSky(corners, corners); err != nil || hidden > 0 {
+		return "", false
+	}
+	var v [4]sky.Vec
+	for i := range v {
+		v[i] = sky.FromDegrees(corners[2*i], corners[2*i+1])
+	}
+	if v[0].Angle(v[2]) > 30*sky.Degree || v[1].Angle(v[3]) > 30*sky.Degree {
+		return "", false
+	}
+	order := []int{0, 1, 2, 3}
+	if v[2].Add(v[0].Scale(-1)).Cross(v[3].Add(v[1].Scale(-1))).Dot(v[0]) > 0 {
+		slices.Reverse(order)
+	}
+	var s strings.Builder
+	s.WriteString("POLYGON ICRS")
+	for _, i := range order {
+		s.WriteString(" " + fixed(corners[2*i]) + " " + fixed(corners[2*i+1]))
+	}
+	return s.String(), true
+}

@@ -1,0 +1,193 @@
+package cutout
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/stencil"
+	"github.com/seltzer-soda/seltzer/pkg/wcs"
+)
+
+// image is what choosing learns of one HDU.
+type image struct {
+	hdu    *fits.HDU
+	system *wcs.System // nil: no sky of its own
+	box    pixel.Box   // no axes: not cut
+	sky    *image      // the image whose box it shares, itself if it has a sky
+	reason string      // why it is not cut
+	err    error       // the error that reason stands for, if it is one
+	missed *Missed     // if the stencil misses it
+}
+
+func (m *image) cut() bool { return m.box.Axes() > 0 }
+
+// drop notes why the HDU is not cut.
+func (m *image) drop(format string, args ...any) { m.reason = fmt.Sprintf(format, args...) }
+
+// fail notes the error for which the HDU cannot be cut.
+func (m *image) fail(err error) {
+	m.err = err
+	m.reason = "cannot be cut: " + fault.Sentence(err)
+}
+
+// choose decides for every HDU of a file whether it is cut, and which part.
+//
+// Cut are the images with celestial axes that the stencil touches, and beside them the
+// planes without a sky of their own that belong to one of them.
+func choose(file *fits.File, st stencil.Stencil) []*image {
+	images := make([]*image, len(file.HDUs))
+	for i, u := range file.HDUs {
+		images[i] = &image{hdu: u}
+		images[i].examine(st)
+	}
+	for _, m := range images {
+		if m.system == nil && m.err == nil && m.hdu.Image() {
+			m.join(images)
+		}
+	}
+	return images
+}
+
+// examine finds out whether an HDU is an image of the sky that the stencil touches.
+func (m *image) examine(st stencil.Stencil) {
+	const op = "cutout.New"
+	u := m.hdu
+	switch {
+	case u.Err != nil:
+		m.fail(u.Err)
+		return
+	case u.Kind == fits.RandomGroups:
+		m.fail(fault.New(fault.Unsupported, op, "%s holds random groups (visibilities), which are no image", u))
+		return
+	case u.Kind == fits.TileCompressed && u.Image():
+		m.fail(fault.New(fault.Unsupported, op, "%s is tile-compressed (ZCMPTYPE); only uncompressed images can be cut", u))
+		return
+	case u.Kind != fits.Image:
+		m.drop("is a %s", u.Kind)
+		return
+	case !u.Image():
+		m.drop("has no pixels")
+		return
+	}
+	system, err := wcs.Parse(u.Header, len(u.Shape))
+	if errors.Is(err, wcs.NoSky) {
+		m.drop("has no celestial axes and belongs to no image that is cut")
+		return
+	}
+	if err != nil {
+		m.fail(fault.New(fault.CodeOf(err), op, "%s: %s", u, fault.Sentence(err)))
+		return
+	}
+	m.system, m.sky = system, m
+	x, y := system.Axes()
+	x0, x1, y0, y1, ok, err := Cover(system, st, u.Shape[x], u.Shape[y])
+	if err != nil {
+		m.fail(err)
+		return
+	}
+	if !ok {
+		missed, err := Miss(system, st, u.Shape[x], u.Shape[y])
+		if err != nil {
+			m.fail(err)
+			return
+		}
+		m.missed = &missed
+		m.drop("%s", missed)
+		return
+	}
+	m.box = pixel.Whole(u.Shape)
+	m.box.Min[x], m.box.Max[x] = x0, x1
+	m.box.Min[y], m.box.Max[y] = y0, y1
+}
+
+// join finds the image that a plane without a sky belongs to: one of the same size, by
+// its name or, if names do not tell, the one of the same version that stands before it.
+func (m *image) join(images []*image) {
+	var best *image
+	for _, s := range images {
+		if s.system == nil || s.err != nil || !sameSides(s, m.hdu.Shape) {
+			continue
+		}
+		if named := stem(m.hdu.Name); named != "" && named == stem(s.hdu.Name) && s.hdu.Version == m.hdu.Version {
+			best = s
+			break
+		}
+		if s.hdu.Version == m.hdu.Version && (best == nil || s.hdu.Number < m.hdu.Number) {
+			best = s
+		}
+	}
+	if best == nil {
+		return
+	}
+	m.sky = best
+	if !best.cut() {
+		m.drop("belongs to %s, which %s", best.hdu, best.reason)
+		return
+	}
+	m.box = pixel.Whole(m.hdu.Shape)
+	x, y := best.system.Axes()
+	for _, axis := range []int{x, y} {
+		m.box.Min[axis], m.box.Max[axis] = best.box.Min[axis], best.box.Max[axis]
+	}
+}
+
+// sameSides reports whether an image has the shape of s along its celestial axes.
+func sameSides(s *image, shape []int64) bool {
+	x, y := s.system.Axes()
+	return len(shape) > y && shape[x] == s.hdu.Shape[x] && shape[y] == s.hdu.Shape[y]
+}
+
+// roles are words in the names of planes that say what a plane holds, not what it belongs to.
+var roles = []string{"SCI", "SCIENCE", "IMAGE", "DATA", "FLUX", "ERR", "ERROR", "UNC", "SIGMA", "RMS", "NOISE", "VAR", "VARIANCE", "IVAR",
+	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND"}
+
+var words = regexp.MustCompile(`[^A-Z0-9]+`)
+
+// stem returns what is left of a name without the words of roles: "CCD3_MASK" and
+// "CCD3_IMAGE" have the stem "CCD3", "MASK" has none.
+func stem(name string) string {
+	parts := words.Split(strings.ToUpper(name), -1)
+	return strings.Join(slices.DeleteFunc(parts, func(w string) bool { return w == "" || slices.Contains(roles, w) }), " ")
+}
+
+// nothing returns the error for a file of which no HDU is cut: the stencil misses it if
+// it misses every image of the sky; otherwise the first reason why one could not be cut.
+func nothing(images []*image, st stencil.Stencil) error {
+	const op = "cutout.New"
+	var nearest *image
+	missed := 0
+	for _, m := range images {
+		switch {
+		case m.missed != nil:
+			if missed++; nearest == nil || m.missed.By < nearest.missed.By {
+				nearest = m
+			}
+		case m.err != nil:
+			return m.err
+		}
+	}
+	switch {
+	case nearest == nil && len(images) == 1:
+		return fault.New(fault.Unsupported, op, "%s %s: want an image with celestial axes (CTYPEn such as RA---TAN)", images[0].hdu, images[0].reason)
+	case nearest == nil:
+		return fault.New(fault.Unsupported, op, "no HDU of the file is an image with celestial axes (CTYPEn such as RA---TAN)")
+	case missed == 1:
+		return fault.New(fault.NoOverlap, op, "%s %s", short(st), nearest.missed)
+	}
+	return fault.New(fault.NoOverlap, op, "%s misses all %d images of the file; of the nearest, %s, it %s", short(st), missed, nearest.hdu, nearest.missed)
+}
+
+// short returns the text of a stencil, the beginning of it if it is long.
+func short(st stencil.Stencil) string {
+	const most = 80
+	if s := st.String(); len(s) > most {
+		return s[:most] + "…"
+	}
+	return st.String()
+}
