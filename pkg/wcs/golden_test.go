@@ -62,11 +62,10 @@ type goldenEntry struct {
 // refused holds the systems of the golden file that Parse refuses although wcslib does
 // not, by a word of the sentence.
 var refused = map[string]string{
-	"hdr/orion-freq-4.hdr":                "projection", // CTYPE = 'RA', linear
-	"hdr/orion-velo-4.hdr":                "projection",
-	"hdr/orion-wave-4.hdr":                "projection",
-	"stereo_secchi_l0_a.fits":             "HPLN", // the Sun
-	"hst_acs_j94f05bgq_flt_sip_d2im.fits": "lookup",
+	"hdr/orion-freq-4.hdr":    "projection", // CTYPE = 'RA', linear
+	"hdr/orion-velo-4.hdr":    "projection",
+	"hdr/orion-wave-4.hdr":    "projection",
+	"stereo_secchi_l0_a.fits": "HPLN", // the Sun
 }
 
 // TestGolden holds every celestial system of the real headers against wcslib, which
@@ -122,7 +121,7 @@ func TestGolden(t *testing.T) {
 }
 
 // notInGolden are the projections that no real header has; TestProjections has them.
-var notInGolden = []string{}
+var notInGolden = []string{"NCP", "GLS", "XPH"}
 
 // residual is the worst difference of a projection: degrees and pixels at the image, and
 // pixels from the sky, relative to the distance beyond 1000 pixels.
@@ -133,6 +132,9 @@ type residual struct {
 
 func goldenCode(h header, e goldenEntry) string {
 	_, code := splitType(h.ctype(e.LonAxis))
+	if isPlate(&cards{h: h}) {
+		code = "DSS"
+	}
 	return code
 }
 
@@ -148,8 +150,9 @@ func (e *goldenEntry) check(t *testing.T, s *System, w *residual) {
 		t.Errorf("Axes() = %d, %d: want the pair of %d and %d", x, y, e.LonAxis, e.LatAxis)
 	}
 	slack := 1e-9 // degrees
-	if e.Frame == "fk4" || e.Frame == "fk4noeterms" {
-		slack = 0.010 / 3600 // astropy's matrix is no exact rotation
+	csc := strings.HasSuffix(e.CType[0], "CSC")
+	if csc {
+		slack = 2e-5 // wcslib evaluates it in single precision
 	}
 	e.goldenPixels.check(t, "inside", s, slack, w)
 	e.Far.check(t, "far", s, slack, w)
@@ -157,7 +160,7 @@ func (e *goldenEntry) check(t *testing.T, s *System, w *residual) {
 	// Directions are given in the image's own frame: take them to ICRS by ours.
 	bad := 0
 	for i, status := range e.Sky.Status {
-		if status == '2' {
+		if status == '2' || csc && status == '3' { // wcslib's two directions of CSC disagree
 			continue
 		}
 		v := sky.FromDegrees(e.Sky.Lon[i], e.Sky.Lat[i])
@@ -185,28 +188,33 @@ func (e *goldenEntry) check(t *testing.T, s *System, w *residual) {
 	}
 }
 
-// onSeam reports whether rounding decides about direction i, the antipode of the reference
-// point or a pole, and ours agrees with the golden pixel of a neighbour 0.1 mas away; or
-// whether the distortion, which means nothing beyond ten image sizes, has several pixels
-// for it there and ours is one.
+// onSeam reports whether the golden answer for direction i is not the only right one:
+// rounding decides about the antipode of the reference point and the poles, which may lie
+// on a border or have several pixels; a distortion means nothing beyond ten image sizes
+// and may have several pixels there; and wcslib 7 hides some directions near the horizon
+// of SZP that it shows in the other way (its szpset squares a sum wrongly).
 func (e *goldenEntry) onSeam(s *System, i int, px, py float64, ok bool) bool {
 	v := sky.FromDegrees(e.Sky.Lon[i], e.Sky.Lat[i])
-	want := e.Sky.Pix[i]
-	if i >= 64 && i < 68 {
+	special := i >= 64 && i < 68
+	if special && e.Sky.Pix[i] == nil {
 		a, b := v.Perpendicular()
 		for k := range 8 {
 			sin, cos := math.Sincos(float64(k) * math.Pi / 4)
-			x, y, shown := s.pixel(e.toICRS(v.Add(a.Scale(1e-10 * sin)).Add(b.Scale(1e-10 * cos)).Unit()))
-			if want == nil && !shown || want != nil && shown && math.Hypot(x-want[0], y-want[1]) < 1e-3 {
+			if _, _, shown := s.pixel(e.toICRS(v.Add(a.Scale(1e-10 * sin)).Add(b.Scale(1e-10 * cos)).Unit())); !shown {
 				return true
 			}
 		}
 	}
-	if e.Distorted && ok && want != nil && math.Hypot(px, py) > 10*float64(max(e.Size[0], e.Size[1])) {
-		back, shown := s.direction(px, py)
-		return shown && back.Angle(e.toICRS(v)) < 1e-9*sky.Degree
-	}
-	return false
+	back, shown := s.direction(px, py)
+	leadsBack := ok && shown && back.Angle(e.toICRS(v)) < 1e-9*sky.Degree
+	far := e.Distorted && math.Hypot(px, py) > 10*float64(max(e.Size[0], e.Size[1]))
+	hides := e.Sky.Pix[i] == nil && (strings.HasSuffix(e.CType[0], "SZP") || plate(s))
+	return leadsBack && (special || far || hides)
+}
+
+func plate(s *System) bool {
+	_, ok := s.proj.(*dss)
+	return ok
 }
 
 func (e *goldenEntry) toICRS(v sky.Vec) sky.Vec {
@@ -242,6 +250,16 @@ func (g *goldenPixels) check(t *testing.T, where string, s *System, slack float6
 		d := v.Angle(sky.FromDegrees(g.RA[i], g.Dec[i])) / sky.Degree
 		if where == "inside" {
 			w.deg, w.px = max(w.deg, d), max(w.px, d/s.PixelScale())
+			// wcslib's own way back ends within 2e-9 pixels of where it began.
+			x, y, shown := s.pixel(sky.FromDegrees(g.RA[i], g.Dec[i]))
+			off := math.Hypot(x-p[0], y-p[1])
+			if slack < 1e-8 { // not CSC
+				w.back = max(w.back, off)
+				if !(shown && off < 1e-6) {
+					t.Logf("%s %d: sky (%.10f, %.10f) is pixel (%.9f, %.9f) %t, want %.9f", where, i, g.RA[i], g.Dec[i], x, y, shown, p)
+					bad++
+				}
+			}
 		}
 		if !(d < max(slack, 1e-6*s.PixelScale())) {
 			lon, lat := v.Degrees()

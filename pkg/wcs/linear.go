@@ -54,20 +54,24 @@ func parseLinear(c *cards, n, lon, lat int, unit [2]float64) (linear, error) {
 	for j, p := range pix {
 		l.crpix[j] = c.float(fmt.Sprintf("CRPIX%d", p), 0)
 	}
-	l.det = l.m[0][0]*l.m[1][1] - l.m[0][1]*l.m[1][0]
-	for i := range 2 {
-		for j := range 2 {
-			l.inv[i][j] = l.m[1-j][1-i] / l.det
-			if i != j {
-				l.inv[i][j] = -l.inv[i][j]
-			}
-			if math.IsNaN(l.inv[i][j]) || math.IsInf(l.inv[i][j], 0) {
-				return linear{}, fault.New(fault.Corrupt, "wcs.Parse",
-					"the matrix of the celestial axes %d and %d is singular: check CDi_j, or PCi_j and CDELTi", lon, lat)
-			}
+	if c.err != nil {
+		return l, c.err
+	}
+	return l, l.setMatrix(l.m)
+}
+
+// setMatrix sets the matrix, its determinant and its inverse.
+func (l *linear) setMatrix(m [2][2]float64) error {
+	l.m = m
+	l.det = m[0][0]*m[1][1] - m[0][1]*m[1][0]
+	l.inv = [2][2]float64{{m[1][1] / l.det, -m[0][1] / l.det}, {-m[1][0] / l.det, m[0][0] / l.det}}
+	for _, v := range []float64{l.crpix[0], l.crpix[1], l.det, l.inv[0][0], l.inv[0][1], l.inv[1][0], l.inv[1][1]} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fault.New(fault.Corrupt, "wcs.Parse",
+				"the matrix of the celestial axes is singular: check CDi_j, or PCi_j and CDELTi (or a plate's XPIXELSZ, YPIXELSZ and AMDX1)")
 		}
 	}
-	return l, c.err
+	return nil
 }
 
 // matrix returns the element (i, j) of the linear transformation of n axes in the header's

@@ -26,6 +26,9 @@ func Parse(h Keywords, naxis int) (*System, error) {
 	if n > maxAxes {
 		return nil, fault.New(fault.Unsupported, "wcs.Parse", "%d axes: at most %d are supported", n, maxAxes)
 	}
+	if naxis >= 2 && isPlate(c) {
+		return parseDSS(c)
+	}
 	ax, err := findAxes(c, n)
 	if err != nil {
 		return nil, err
@@ -62,6 +65,23 @@ func Parse(h Keywords, naxis int) (*System, error) {
 		return nil, err
 	}
 	return s, c.err
+}
+
+// parseDSS reads a header with a plate solution.
+func parseDSS(c *cards) (*System, error) {
+	s := &System{x: 0, y: 1}
+	center, err := s.parsePlate(c)
+	if err != nil {
+		return nil, err
+	}
+	toCelestial, err := center.rotation()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.parseFrame(c, axes{system: "RA"}, toCelestial); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // axes are the celestial axes of a header, 1-based.

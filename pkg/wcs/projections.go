@@ -53,6 +53,7 @@ var projections = []struct {
 	{"BON", newBON},
 	{"PCO", newPCO},
 	{"TSC", newTSC},
+	{"CSC", newCSC},
 	{"QSC", newQSC},
 	{"HPX", newHPX},
 	{"XPH", newXPH},
