@@ -150,7 +150,7 @@ func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress
 		Stencil: request.Stencils[0],
 		Source: cutout.Provenance{
 			ID: request.IDs[0], Object: dataset.Object, Generation: source.Generation(),
-			Version: w.Version, RequestText: request.String(), Date: time.Now().UTC(),
+			Version: w.Version, RequestText: "POS=" + request.Stencils[0].String(), Date: time.Now().UTC(),
 		},
 		Limits: cutout.Limits{MaxBytes: w.MaxBytes},
 	})
@@ -245,6 +245,8 @@ func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome
 		log.WarnContext(ctx, "fenced: the job was aborted, deleted or taken by another worker")
 	case o.err != nil:
 		log.WarnContext(ctx, "not cut", "phase", after.Phase, "error", o.err)
+	default:
+		log.InfoContext(ctx, "completed")
 	}
 	w.discard(ctx, j.ID, o.objects, after)
 	return nil

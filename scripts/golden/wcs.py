@@ -90,8 +90,7 @@ add('PV1_0 of a zenithal projection', 'ARC', 40., 20., PV1_0=1., PV1_1=15., PV1_
 tpv = dict(PV1_0=0.001, PV1_1=1.01, PV1_2=0.002, PV1_3=0.003, PV1_4=0.004, PV1_7=0.005, PV1_11=0.002, PV1_12=0.001, PV1_17=0.0003, PV1_23=0.0001, PV1_24=0.0001, PV1_31=0.00002, PV1_39=0.00001,
            PV2_1=0.99, PV2_2=-0.001, PV2_5=0.004, PV2_8=-0.003, PV2_10=0.001, PV2_16=0.0004, PV2_22=0.0002, PV2_30=0.00003, PV2_38=0.00001)
 small = dict(CDELT1=-0.01, CDELT2=0.01)
-add('TPV', 'TPV', **small, **tpv)
-add('TPV without parameters', 'TPV', **small)
+add('TPV', 'TPV', CDELT1=None, CDELT2=None, CD1_1=-0.01, CD1_2=0.001, CD2_2=0.01, **tpv)  # wcslib applies TPV before CDELT: the convention knows CD only
 add('TAN with PV2_m', 'TAN', PV2_1=0.9, PV2_2=0.3, PV2_5=0.1)
 sip = dict(A_ORDER=3, B_ORDER=2, A_0_2=1e-5, A_2_0=-2e-5, A_1_1=3e-6, A_3_0=1e-7, A_1_0=1e-4, A_0_0=0.01, B_2_0=1e-5, B_1_1=-1e-5, B_0_2=4e-6)
 add('SIP', 'TAN-SIP', **small, **sip)

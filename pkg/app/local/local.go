@@ -226,9 +226,9 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/", soda)
-	mux.Handle(resultsPath+"/", http.StripPrefix(resultsPath, sign.Handler(s.results)))
-	s.Front = http.StripPrefix(base.EscapedPath(), mux)
+	mux.Handle("/", http.StripPrefix(base.Path, soda))
+	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results))
+	s.Front = mux
 	n, err := jobs.Recover(ctx)
 	if n > 0 {
 		s.log.InfoContext(ctx, "jobs of the last run go on", "jobs", n)

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// asSeltzer makes the test binary behave as the command seltzer, so that tests run the
+// real process, built with the same flags (such as -race) as themselves.
+const asSeltzer = "SELTZER_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asSeltzer) == "1" {
+		os.Exit(run(os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
+func command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asSeltzer+"=1")
+	return cmd
+}
+
+// server is a running seltzer serve.
+type server struct {
+	URL, Data string
+	Try       string // the curl command that it printed
+	cmd       *exec.Cmd
+	log       *logBuffer
+	exited    chan struct{}
+}
+
+// logBuffer keeps what a server printed. It may be read while the server writes.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) add(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.WriteString(line + "\n")
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start runs seltzer serve with a data folder and further flags, and waits until it is ready.
+// Its log is kept across several starts if log is given.
+func start(t testing.TB, data, listen string, log *logBuffer, flags ...string) *server {
+	t.Helper()
+	s := &server{Data: data, log: log, exited: make(chan struct{})}
+	s.cmd = command(context.Background(), append([]string{"serve", "--listen", listen, "--data", data}, flags...)...)
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.kill)
+	ready := make(chan struct{})
+	go func() {
+		defer close(s.exited)
+		announced := false
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			line := lines.Text()
+			s.log.add(line)
+			if address, ok := strings.CutPrefix(line, "listening on "); ok && !announced {
+				s.URL = address
+			}
+			if curl, ok := strings.CutPrefix(line, "try: "); ok && !announced {
+				s.Try, announced = curl, true
+				close(ready)
+			}
+		}
+		_ = s.cmd.Wait()
+	}()
+	select {
+	case <-ready:
+	case <-s.exited:
+		t.Fatalf("seltzer serve ended at once:\n%s", s.log)
+	case <-time.After(60 * time.Second):
+		t.Fatalf("seltzer serve is not ready after a minute:\n%s", s.log)
+	}
+	return s
+}
+
+// kill ends the server as kill -9 does.
+func (s *server) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+}
+
+// demoServer runs a server of the demo archive on a free port.
+func demoServer(t testing.TB, flags ...string) *server {
+	t.Helper()
+	return start(t, filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", new(logBuffer), flags...)
+}
+
+const demoID = "ivo://localhost/demo?starfield.fits"
+
+func (s *server) demoFile() string { return filepath.Join(s.Data, "demo", "starfield.fits") }
+
+// still is a client that follows no redirect.
+var still = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+// answer is an HTTP answer with its body read.
+type answer struct {
+	*http.Response
+	Body string
+}
+
+func send(t testing.TB, client *http.Client, r *http.Request) answer {
+	t.Helper()
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	return answer{response, string(body)}
+}
+
+func request(t testing.TB, method, address string, form url.Values) *http.Request {
+	t.Helper()
+	var body io.Reader
+	if form != nil {
+		body = strings.NewReader(form.Encode())
+	}
+	r, err := http.NewRequestWithContext(t.Context(), method, address, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return r
+}
+
+func get(t testing.TB, address string) answer {
+	t.Helper()
+	return send(t, still, request(t, http.MethodGet, address, nil))
+}
+
+func post(t testing.TB, address string, pairs ...string) answer {
+	t.Helper()
+	return send(t, still, request(t, http.MethodPost, address, values(pairs...)))
+}
+
+func values(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Add(pairs[i], pairs[i+1])
+	}
+	return v
+}
+
+// syncCut sends a sync request, follows it, and returns the final answer.
+func (s *server) syncCut(t testing.TB, pairs ...string) answer {
+	t.Helper()
+	return send(t, http.DefaultClient, request(t, http.MethodGet, s.URL+"/sync?"+values(pairs...).Encode(), nil))
+}
+
+// asyncCut makes a job, waits for its end and returns its URL and phase.
+func (s *server) asyncCut(t testing.TB, pairs ...string) (job, phase string) {
+	t.Helper()
+	made := post(t, s.URL+"/async", append(pairs, "PHASE", "RUN")...)
+	if made.StatusCode != http.StatusSeeOther {
+		t.Fatalf("POST /async: %s\n%s", made.Status, made.Body)
+	}
+	job = made.Header.Get("Location")
+	return job, waitForEnd(t, job)
+}
+
+func waitForEnd(t testing.TB, job string) string {
+	t.Helper()
+	for range 20 {
+		if doc := get(t, job+"?WAIT=-1"); doc.StatusCode != http.StatusOK {
+			t.Fatalf("GET %s: %s\n%s", job, doc.Status, doc.Body)
+		}
+		switch phase := get(t, job+"/phase").Body; phase {
+		case "PENDING", "QUEUED", "EXECUTING":
+		default:
+			return phase
+		}
+	}
+	t.Fatalf("%s does not end", job)
+	return ""
+}
+
+// keep writes a cutout to a file.
+func keep(t testing.TB, body string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "cutout.fits")
+	if err := os.WriteFile(name, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func (s *server) String() string { return fmt.Sprintf("server of %s", s.URL) }

@@ -1,0 +1,129 @@
+package pkg
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seltzer-soda/seltzer/"
+
+// levels is the map of doc.go from the bottom up. A package may import packages of lower
+// levels only; where two of one level may meet, sideways says so.
+var levels = [][]string{
+	{"pkg/sky", "pkg/fault"},
+	{"pkg/uws", "pkg/stencil", "pkg/pixel"},
+	{"pkg/fits", "pkg/wcs"},
+	{"pkg/soda"},
+	{"pkg/cutout"},
+	{"pkg/sqlitedb"},
+	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},
+	{"pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue", "pkg/signing/hmacsigning",
+		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
+	{"pkg/auth"},
+	{"pkg/demo"},
+	{"pkg/api", "pkg/worker", "pkg/signer"},
+	{"pkg/app/local"},
+	{"functions/soda", "functions/cutout", "functions/signer"},
+	{"cmd/seltzer"},
+}
+
+// sideways lists the arrows between packages of one level.
+var sideways = map[string]string{"pkg/archive": "pkg/objects"}
+
+// only says which packages of ours may import the modules that begin with a prefix.
+var only = map[string][]string{
+	"modernc.org/sqlite":          {"pkg/sqlitedb"},
+	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue"},
+	"gocloud.dev/":                {"pkg/objects"},
+	"cloud.google.com/":           {},
+	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
+	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions/soda", "functions/cutout", "functions/signer"},
+}
+
+// lean lists what must not be linked into a package, directly or through others.
+var lean = map[string][]string{
+	"pkg/signer": {"modernc.org/sqlite", module + "pkg/fits", module + "pkg/wcs"},
+	"pkg/api":    {"modernc.org/sqlite"},
+	"pkg/worker": {"modernc.org/sqlite"},
+	"pkg/fits":   {"net/http"},
+	"pkg/wcs":    {"net/http"},
+	"pkg/cutout": {"net/http"},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func listPackages(t *testing.T) (packages []listed) {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", module+"...")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}
+
+func levelOf(pkg string) int {
+	return slices.IndexFunc(levels, func(level []string) bool { return slices.Contains(level, pkg) })
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) < 20 {
+		t.Fatalf("go list found %d packages; want the whole module", len(packages))
+	}
+	for _, p := range packages {
+		from, _ := strings.CutPrefix(p.ImportPath, module)
+		if from == "pkg" {
+			continue
+		}
+		level := levelOf(from)
+		if level < 0 {
+			t.Errorf("%s is not on the map: name it in levels, and in pkg/doc.go", from)
+			continue
+		}
+		for _, imported := range p.Imports {
+			to, ours := strings.CutPrefix(imported, module)
+			if ours && levelOf(to) >= level && sideways[from] != to {
+				t.Errorf("%s imports %s, which is not below it", from, to)
+			}
+			for prefix, allowed := range only {
+				if strings.HasPrefix(imported, prefix) && !slices.Contains(allowed, from) {
+					t.Errorf("%s imports %s; only %v may", from, imported, allowed)
+				}
+			}
+		}
+		for _, forbidden := range lean[from] {
+			if slices.Contains(p.Deps, forbidden) {
+				t.Errorf("%s links %s", from, forbidden)
+			}
+		}
+	}
+	for _, level := range levels {
+		for _, pkg := range level {
+			if !slices.ContainsFunc(packages, func(p listed) bool { return p.ImportPath == module+pkg }) {
+				t.Errorf("%s is on the map but does not exist", pkg)
+			}
+		}
+	}
+}

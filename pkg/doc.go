@@ -1,0 +1,42 @@
+// Package pkg is the map of Seltzer's packages. It holds no code; deps_test.go holds the
+// map as a test.
+//
+// An arrow may only point down. Packages on one line do not import each other, unless the
+// line says so with an arrow.
+//
+//	cmd/seltzer                              the command line and the one-machine server
+//	functions/{soda,cutout,signer}           register one function each
+//	app/local                                the place that names the embedded backends
+//	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
+//	demo                                     the archive that a newcomer's server shows
+//	auth                                     who is asking
+//	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
+//	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
+//	sqlitedb                                 the one SQLite file: durability and group commit
+//	cutout                                   plans and extracts pixels, cards, provenance
+//	soda                                     parameters of a request → what shall be cut
+//	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
+//	uws  stencil  pixel                      jobs, phases, XML · regions on the sky · boxes of pixels
+//	sky  fault                               directions and angles · kinds of error
+//
+// How a request becomes a FITS file: api reads the parameters (soda), writes a job (uws)
+// into the store (jobstore) and its id into the queue. The queue POSTs the id to worker,
+// which claims the job, finds the dataset (archive), reads its headers (fits) over range
+// requests (objects), finds the box of pixels that the stencil touches (cutout, wcs,
+// stencil) and writes the result. api, which watched the job, redirects to a URL that
+// signer had signed.
+//
+// Where things go:
+//
+//	a stencil      a file and a line of the table in stencil
+//	a projection   a file and a line of the table in wcs
+//	a parameter    a line of the table in soda
+//	a card rule    a line of the tables in cutout
+//	an error kind  a code in fault and a line of the table in api/errors.go
+//	a backend      a folder beside its port, the port's contract suite as its test, one case in app
+//
+// Why a job is never lost: it is written before it is acknowledged, its message only wakes
+// a worker, a worker holds it by a lease that others may take over when it runs out, every
+// write is a compare-and-set on the claim, and the sweep looks at each job again at an
+// instant that stands in the job itself.
+package pkg
