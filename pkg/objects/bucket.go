@@ -31,7 +31,7 @@ var Exists = errors.New("objects: the object exists already")
 // nil survives the end of the process, however it comes. Bytes reach the disk before the
 // name does, so after a power cut an object is whole or absent. A process that is killed
 // while it writes leaves name.*.tmp beside the name, which [Bucket.List] shows and
-// [Bucket.Delete] removes.
+// [Bucket.Delete] removes; at most an empty folder stays.
 type Bucket struct {
 	blob *blob.Bucket
 	dir  string // of a folder, else ""
