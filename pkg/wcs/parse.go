@@ -8,8 +8,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 )
 
-// maxAxes is the largest number of axes that a header can name: the FITS standard's
-// limit for NAXIS is 999, and nine are more than any image has.
+// maxAxes bounds the work that a header can ask for; images have nine axes at most.
 const maxAxes = 32
 
 // Parse reads the celestial coordinate system of an image with naxis pixel axes.
@@ -175,7 +174,7 @@ func partner(ctype string) string {
 // registered.
 func refuseTables(c *cards, ax axes) error {
 	for _, i := range []int{ax.lon, ax.lat} {
-		for _, name := range []string{"CPDIS", "CQDIS", "D2IMDIS", "DP", "DQ"} {
+		for _, name := range []string{"CPDIS", "CQDIS", "D2IMDIS", "D2IM", "DP", "DQ"} {
 			key := fmt.Sprintf("%s%d", name, i)
 			if _, ok, err := c.h.Text(key); ok || err != nil {
 				return fault.New(fault.Unsupported, "wcs.Parse", "%s: distortions in lookup tables and records are not supported", key)
@@ -249,6 +248,9 @@ func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix
 			s.proj = proj
 			break
 		}
+	}
+	if code == "" {
+		return sky.Matrix{}, fault.New(fault.Unsupported, "wcs.Parse", "CTYPE%d = '%s' names no projection: want one such as '%s'", ax.lon, ax.system, (ax.system + "----")[:5]+"TAN")
 	}
 	if s.proj == nil {
 		return sky.Matrix{}, fault.New(fault.Unsupported, "wcs.Parse", "CTYPE%d names the projection '%s', which is not supported", ax.lon, ax.code)

@@ -39,7 +39,10 @@ func (p szp) plane(v sky.Vec) (x, y float64, ok bool) {
 		return 0, 0, false
 	case math.Abs(p.pz-1) < 1 && t < 0: // behind the point of projection
 		return 0, 0, false
-	case math.Abs(p.mu) > 1 && p.px*v.Y-p.py*v.X-(p.pz-1)*v.Z > 1: // another direction lies before it
+	}
+	// v along the line from the centre to the point of projection: past 1, another
+	// direction lies before it.
+	if along := p.px*v.Y - p.py*v.X - (p.pz-1)*v.Z; p.mu > 1 && along > 1 || p.mu < -1 && along < 1 {
 		return 0, 0, false
 	}
 	return (p.pz*v.Y - p.px*s) / t, -(p.pz*v.X + p.py*s) / t, true
