@@ -58,9 +58,9 @@ func fold(n uint64) uint64 {
 }
 
 // encode writes the complement of a sum as the 16 ASCII characters of CHECKSUM: each
-// byte as four letters or digits that add up to it, with the punctuation between '9' and 'A' and
-// between 'Z' and 'a' avoided by moving two of them apart; then the string is turned right by one,
-// because it begins one byte before a word of the header (appendix J).
+// byte as four letters or digits that add up to it, where moving two of them apart avoids
+// the punctuation between '9' and 'A' and between 'Z' and 'a'; then the string is turned
+// right by one, because it begins one byte before a word of the header (appendix J).
 func encode(n uint32) string {
 	const zero = '0'
 	var text [16]byte

@@ -18,7 +18,8 @@ import (
 //
 // A string that needs more than one card continues on CONTINUE cards, and a keyword that
 // is longer than 8 characters or holds a blank is written by the HIERARCH convention. A
-// float64 is written in the shortest form that reads back the same.
+// float64 is written in the shortest form that reads back the same. In comments, what is
+// not ASCII becomes "?".
 //
 // The error is [fault.Internal] if FITS cannot express the keyword or the value: text
 // beyond ASCII, a NaN, an infinity, another type.
@@ -100,12 +101,7 @@ func (h *Header) AddComment(text string) { h.addCommentary("COMMENT", text) }
 
 func (h *Header) addCommentary(key, text string) {
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
-		line = strings.Map(func(r rune) rune {
-			if r < ' ' || r > '~' {
-				return '?'
-			}
-			return r
-		}, line)
+		line = ascii(line)
 		for {
 			n := min(len(line), cardSize-8)
 			h.Append(newCard(fmt.Sprintf("%-8s%s", key, line[:n])))
@@ -126,15 +122,7 @@ func format(key string, value any, comment string) ([]Card, error) {
 		}
 		head, fixed = "HIERARCH "+key+" = ", false
 	}
-	if !isText(comment) {
-		comment = strings.ToValidUTF8(comment, "?")
-		comment = strings.Map(func(r rune) rune {
-			if r < ' ' || r > '~' {
-				return '?'
-			}
-			return r
-		}, comment)
-	}
+	comment = ascii(comment)
 	var text string
 	switch v := value.(type) {
 	case nil:
@@ -244,6 +232,16 @@ func isHierarchKeyword(key string) bool {
 		return false
 	}
 	return isText(key) && !strings.ContainsAny(key, "='/")
+}
+
+// ascii writes "?" for each character that a header cannot hold.
+func ascii(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func isText(s string) bool {

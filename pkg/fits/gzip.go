@@ -63,6 +63,7 @@ func (f *File) Gzipped() bool { return f.gzipped }
 type inflater struct {
 	r          io.ReaderAt
 	compressed int64
+	limit      int64 // on inflated bytes
 
 	mu   sync.Mutex
 	in   *bufio.Reader
@@ -74,7 +75,7 @@ type inflater struct {
 
 func newInflater(r io.ReaderAt, compressed int64) *inflater {
 	return &inflater{
-		r: r, compressed: compressed, size: -1,
+		r: r, compressed: compressed, limit: maxInflated, size: -1,
 		in:   bufio.NewReaderSize(nil, 1<<20),
 		skip: make([]byte, 64<<10),
 	}
@@ -129,9 +130,9 @@ func (g *inflater) restart() (err error) {
 func (g *inflater) read(p []byte) (n int, err error) {
 	n, err = g.gz.Read(p)
 	g.pos += int64(n)
-	if g.pos > maxInflated {
+	if g.pos > g.limit {
 		g.gz = nil
-		return n, fault.New(fault.TooLarge, "fits.Open", "the gzip inflates to more than %d bytes; store it unpacked or tile-compressed", int64(maxInflated))
+		return n, fault.New(fault.TooLarge, "fits.Open", "the gzip inflates to more than %d bytes; store it unpacked or tile-compressed", g.limit)
 	}
 	if err == nil {
 		return n, nil

@@ -30,8 +30,8 @@ func (k Kind) String() string { return hduKinds[k] }
 
 // HDU is one header-data unit: what its header says, and where its bytes are.
 type HDU struct {
-	Number       int // from 0, the primary
-	Header       *Header
+	Number       int     // from 0, the primary
+	Header       *Header // shared by all users of the index: clone it to change it
 	Kind         Kind
 	Name         string  // EXTNAME, or ""
 	Version      int64   // EXTVER, 1 if absent

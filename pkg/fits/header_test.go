@@ -156,6 +156,9 @@ func TestSet(t *testing.T) {
 		{"a quote is not torn", nil, "A", strings.Repeat("x", 66) + "'yyyy", "", []string{
 			"A       = '" + strings.Repeat("x", 66) + "&'", "CONTINUE  '''yyyy&'", "CONTINUE  ''"}},
 		{"a string that ends in &", nil, "A", "R&", "", []string{"A       = 'R&&'", "CONTINUE  ''"}},
+		{"a comment of the old card that is not ASCII", []string{"A       = 1 / 5 µm"}, "A", 2, "",
+			[]string{"A       =                    2 / 5 ?m"}},
+		{"false", nil, "EXTEND", false, "", []string{"EXTEND  =                    F"}},
 		{"a comment that is too long is cut", nil, "A", 1, strings.Repeat("c", 99), []string{
 			"A       =                    1 / " + strings.Repeat("c", 47)}},
 	} {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,60 @@ func TestReadIndexAccepts(t *testing.T) {
 	}
 }
 
+func TestImagesThatAreNone(t *testing.T) {
+	tiles := func(key string, value any) *Header {
+		h := NewImage(8, []int64{8, 0})
+		for _, card := range []struct {
+			key   string
+			value any
+		}{{"XTENSION", "BINTABLE"}, {"ZIMAGE", true}, {"ZBITPIX", -32}, {"ZNAXIS", 2}, {"ZNAXIS1", 30}, {"ZNAXIS2", 20}, {"EXTNAME", "T"}, {key, value}} {
+			h = with(t, h, card.key, card.value)
+		}
+		return h
+	}
+	data := NewPrimary(16, []int64{0, 5}).Bytes()
+	for _, h := range []*Header{
+		tiles("EXTVER", 3),
+		tiles("ZBITPIX", nil),
+		tiles("ZNAXIS1", int64(1)<<62),
+		with(t, NewImage(8, []int64{0}), "GCOUNT", 2),
+		with(t, NewImage(8, []int64{0}), "XTENSION", "TABLE"),
+	} {
+		data = append(data, h.Bytes()...)
+	}
+	x, err := ReadIndex(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		name  string
+		kind  Kind
+		image bool
+		text  string // in Err
+	}{
+		{"HDU 0", Image, false, ""},
+		{"HDU 1 (T,3)", TileCompressed, true, ""},
+		{"HDU 2 (T)", TileCompressed, false, "no ZBITPIX"},
+		{"HDU 3 (T)", TileCompressed, false, "more pixels than can be counted"},
+		{"HDU 4", Image, false, "GCOUNT = 2"},
+		{"HDU 5", ASCIITable, false, ""},
+	} {
+		u := x.HDUs[i]
+		if u.String() != want.name || u.Kind != want.kind || u.Image() != want.image || (u.Err != nil) != (want.text != "") {
+			t.Errorf("%s: %s, image %t, %v; want %+v", u, u.Kind, u.Image(), u.Err, want)
+		}
+		if u.Err != nil && !strings.Contains(u.Err.Error(), want.text) {
+			t.Errorf("%s: %v; want %q", u, u.Err, want.text)
+		}
+		if _, err := u.Section(pixel.Whole(u.Shape)); i > 0 && err == nil {
+			t.Errorf("%s: a section of what is no plain image", u)
+		}
+	}
+	if got, want := x.HDUs[1].Shape, []int64{30, 20}; !slices.Equal(got, want) || x.HDUs[1].BITPIX != -32 {
+		t.Errorf("shape %d, BITPIX %d; want those of the image, %d and -32", got, x.HDUs[1].BITPIX, want)
+	}
+}
+
 // endless is a file that begins with head and goes on with one card for ever.
 type endless struct {
 	head []byte
@@ -205,6 +260,22 @@ func TestGzip(t *testing.T) {
 	}
 }
 
+func TestInflatingTakesConstantMemory(t *testing.T) {
+	const size = 40 << 20
+	h := NewPrimary(8, []int64{size})
+	data := compress(t, slices.Concat(h.Bytes(), zeros(size), zeros(int(padded(size)-size))))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f, err := Open(bytes.NewReader(data), int64(len(data)))
+	runtime.ReadMemStats(&after)
+	if err != nil || f.HDUs[0].DataSize != size {
+		t.Fatalf("%v, want an image of %d bytes", err, size)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > 4<<20 {
+		t.Errorf("%d bytes allocated for a gzip of %d bytes that inflates to %d; want at most 4 MB", used, len(data), f.Size)
+	}
+}
+
 func TestGzipRefuses(t *testing.T) {
 	all, _ := file(5, 16, []int64{100, 90})
 	whole := compress(t, all)
@@ -222,6 +293,11 @@ func TestGzipRefuses(t *testing.T) {
 		if _, err := Open(bytes.NewReader(data), int64(len(data))); !errors.Is(err, fault.Corrupt) {
 			t.Errorf("%s: %v, want fault.Corrupt", name, err)
 		}
+	}
+	bomb := newInflater(bytes.NewReader(whole), int64(len(whole)))
+	bomb.limit = 10_000
+	if _, err := bomb.ReadAt(zeros(1), beyond); !errors.Is(err, fault.TooLarge) {
+		t.Errorf("a bomb: %v, want fault.TooLarge", err)
 	}
 	down := fault.New(fault.Unavailable, "store", "the store is down")
 	g := newInflater(cutOff{bytes.NewReader(whole), down}, 1<<30)

@@ -76,7 +76,7 @@ func (h *Header) SetShape(bitpix int, shape []int64) error {
 		if old := h.cards[at].Value(); old.Kind == Integer && old.Text == c.Value().Text {
 			fresh[i] = h.cards[at]
 		} else if old.Comment != "" {
-			text := strings.TrimRight(string(c[:cardSize-50]), " ")
+			text := strings.TrimRight(string(c[:30]), " ")
 			fresh[i] = newCard(withComment(text, old.Comment))
 		}
 	}
@@ -126,7 +126,7 @@ func (h *Header) AsExtension() (*Header, error) {
 // convert returns a copy of h that begins with the card first, whose keyword is key, and
 // has the cards behind after NAXISn, without the keywords in drop.
 func (h *Header) convert(key string, first Card, behind []Card, drop ...string) (*Header, error) {
-	const op = "fits.Header.convert"
+	const op = "fits.Header.AsPrimary, AsExtension"
 	if h.Len() == 0 || !isFirstKeyword(h.cards[0].Keyword()) {
 		return nil, fault.New(fault.Corrupt, op, "the header begins with neither SIMPLE nor XTENSION")
 	}

@@ -79,9 +79,9 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 // Size returns the bytes of the box.
 func (s *Section) Size() int64 { return s.size }
 
-// Stream reads the box from the file r that was indexed and passes its bytes to emit, in FITS order and
-// big-endian as they are, in pieces of one pixel or more that are valid until emit
-// returns.
+// Stream reads the box from r, the file that was indexed, and passes its bytes to emit
+// in FITS order and big-endian as they are. Each piece has at most Chunk bytes, may end
+// within a pixel, and is valid until emit returns.
 //
 // Neighbouring runs are read together if less than Gap lies between them. The error is
 // that of emit, of r or of ctx, or [fault.Corrupt] if r ends early. Streams of one

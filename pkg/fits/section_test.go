@@ -3,6 +3,7 @@ package fits
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -22,11 +23,11 @@ var bitpixes = []int{8, 16, 32, 64, -32, -64}
 // file returns the bytes of a file with one image of noise, and the pixels alone.
 func file(seed uint64, bitpix int, shape []int64) (all, pixels []byte) {
 	size, _ := pixel.Product(append(slices.Clone(shape), pixelSize(bitpix))...)
-	pixels = make([]byte, size)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	for i := range pixels {
-		pixels[i] = byte(rng.Uint32())
+	for int64(len(pixels)) < size {
+		pixels = binary.LittleEndian.AppendUint64(pixels, rng.Uint64())
 	}
+	pixels = pixels[:size]
 	all = append(NewPrimary(bitpix, shape).Bytes(), pixels...)
 	return append(all, make([]byte, padded(size)-size)...), pixels
 }

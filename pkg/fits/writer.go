@@ -32,12 +32,12 @@ type Data func(ctx context.Context, emit func(p []byte) error) error
 // HDU must be a primary and the others extensions. h is not changed; CHECKSUM and
 // DATASUM are put into the copy that is written, where they stand or at its end.
 //
-// The sums stand before the data. Up to 32 MB are therefore kept in memory; above that data is
-// called twice, and must produce the same bytes.
+// The sums stand before the data. Up to 32 MB are therefore kept in memory; above that
+// data is called twice, and must produce the same bytes.
 //
-// The error is that of data, of ctx or of the file; [fault.Internal] if header and data do not agree, and
-// [fault.Unavailable] if the second pass differs from the first. After an error the file
-// is not usable.
+// The error is that of data, of ctx or of the file; [fault.Internal] if header and data
+// do not agree, and [fault.Unavailable] if the second pass differs from the first. After
+// an error the file is not usable.
 func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data) error {
 	const op = "fits.Writer.WriteHDU"
 	if err := w.check(h, size); err != nil {
@@ -153,8 +153,8 @@ func pad(h *Header, size int64) []byte {
 }
 
 // summed returns the bytes of h with DATASUM and CHECKSUM. The sum of an HDU is that of
-// its header, in which CHECKSUM is '0000000000000000', and its data; the complement takes the place of the zeros,
-// so that the whole adds up to -0.
+// its header, in which CHECKSUM is '0000000000000000', and its data; the complement takes
+// the place of the zeros, so that the whole adds up to -0.
 func summed(h *Header, datasum uint32) ([]byte, error) {
 	h = h.Clone()
 	const zeros = "0000000000000000"

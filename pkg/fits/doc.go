@@ -1,0 +1,16 @@
+// Package fits reads and writes FITS files by ranges, after the FITS Standard 4.0
+// (IAU FITS Working Group 2018; 3.0 is Pence et al. 2010, A&A 524, A42). The numbers of
+// sections in comments are those of the standard.
+//
+// [Open] and [ReadIndex] learn from the headers where everything is, without touching
+// pixels; a [Section] streams a box of pixels as the raw big-endian bytes of the file; a
+// [Writer] writes HDUs with CHECKSUM and DATASUM. No size that a header announces is
+// believed: products are checked for overflow and held against the size of the file
+// before anything is allocated, and what is allocated does not grow with an image.
+//
+// Offsets and sizes are bytes; boxes count pixels from zero (package pixel). Pixel values
+// are not scaled: BSCALE, BZERO and BLANK are the reader's of the bytes.
+//
+// To read another kind of HDU: name it in Kind and hduKinds, tell it by its header in
+// extensionKind or examine, and let [HDU.Section] refuse it or plan its reads.
+package fits
