@@ -69,5 +69,6 @@ check("executionduration", round(other.execution_duration.sec) == 30)
 other.abort()
 check("ABORT", other.phase == "ABORTED")
 for j in (job, other):
+    url = j.url
     j.delete()
-    check("a deleted job is gone", requests.get(j.url).status_code == 404)
+    check("a deleted job is gone", requests.get(url).status_code == 404)
