@@ -115,7 +115,7 @@ func (s *Signer) verify(object string, query url.Values) (grant, error) {
 	if !hmac.Equal([]byte(s.sign(g)), []byte(query.Get("signature"))) {
 		return grant{}, fault.New(fault.Forbidden, "hmacsigning.verify", "the signature of this address does not fit it")
 	}
-	if end, err := strconv.ParseInt(g.expires, 10, 64); err != nil || s.now().Unix() > end {
+	if end, err := strconv.ParseInt(g.expires, 10, 64); err != nil || s.now().Unix() >= end {
 		return grant{}, fault.New(fault.Forbidden, "hmacsigning.verify", "this address of a result has expired")
 	}
 	return g, nil
