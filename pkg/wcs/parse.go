@@ -63,7 +63,7 @@ func Parse(h Keywords, naxis int) (*System, error) {
 	if err := s.parseFrame(c, ax, toCelestial); err != nil {
 		return nil, err
 	}
-	return s, c.err
+	return s, nil
 }
 
 // parseDSS reads a header with a plate solution.
@@ -94,10 +94,9 @@ type axes struct {
 func findAxes(c *cards, n int) (axes, error) {
 	var ax axes
 	var types [2]string
-	var codes [2]string
 	for i := 1; i <= n; i++ {
 		ctype := strings.ToUpper(strings.TrimSpace(c.text(fmt.Sprintf("CTYPE%d", i))))
-		name, code := splitType(ctype)
+		name, _ := splitType(ctype)
 		k, ok := celestial(name)
 		if !ok {
 			continue
@@ -109,7 +108,7 @@ func findAxes(c *cards, n int) (axes, error) {
 		if *to != 0 {
 			return ax, fault.New(fault.Unsupported, "wcs.Parse", "CTYPE%d = '%s' and CTYPE%d = '%s': want one pair of celestial axes", *to, types[k], i, ctype)
 		}
-		*to, types[k], codes[k] = i, ctype, code
+		*to, types[k] = i, ctype
 	}
 	switch {
 	case c.err != nil:
@@ -181,12 +180,10 @@ func refuseTables(c *cards, ax axes) error {
 			}
 		}
 	}
-	for _, key := range []string{"D2IMEXT", "D2IMARR", "AXISCORR"} {
-		if _, ok, err := c.h.Text(key); ok || err != nil {
-			return fault.New(fault.Unsupported, "wcs.Parse", "%s: distortions in lookup tables are not supported", key)
-		}
+	if _, corrected, _ := c.h.Float("AXISCORR"); corrected && c.text("D2IMEXT") != "" { // HST before 2012
+		return fault.New(fault.Unsupported, "wcs.Parse", "AXISCORR and D2IMEXT: distortions in lookup tables are not supported")
 	}
-	return nil
+	return c.err
 }
 
 // degrees returns how many degrees CUNITi has.

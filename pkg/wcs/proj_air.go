@@ -32,7 +32,8 @@ func (p air) radius(xi float64) (r, slope float64) {
 		return 2 * xi * (0.5 - p.w - xi*xi*(1./12+p.w/3)), 1 - 2*p.w - xi*xi*(0.5+2*p.w)
 	}
 	sin, cos := math.Sincos(xi)
-	log := math.Log(cos)
+	h := math.Sin(xi / 2)
+	log := math.Log1p(-2 * h * h) // of cos ξ
 	return -2 * (log*cos/sin + p.w*sin/cos), 2 * (1 + log/(sin*sin) - p.w/(cos*cos))
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // tpv is TAN of a plane that a polynomial of degree 7 has distorted, as in the FITS
-// registry of conventions (TPV). Its coefficients are for degrees.
+// registry of conventions (TPV). Its coefficients are for degrees, whether these come from
+// CD or, what the convention does not know, from PC and CDELT.
 type tpv struct {
 	tan
 	lon, lat branch

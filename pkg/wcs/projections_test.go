@@ -63,8 +63,8 @@ func examples(t testing.TB) []example {
 }
 
 // TestProjections holds every projection, the forms of the linear part and the native pole
-// against wcslib: 1e-9 degrees towards the sky; towards the pixels 1e-6 pixels, relative
-// to the distance beyond 1000 pixels.
+// against wcslib: 1e-9 degrees towards the sky (CSC 2e-5: wcslib evaluates it in single
+// precision); towards the pixels 1e-6 pixels, relative to the distance beyond 1000 pixels.
 func TestProjections(t *testing.T) {
 	seen := map[string]bool{}
 	for _, e := range examples(t) {
@@ -83,6 +83,10 @@ func TestProjections(t *testing.T) {
 			_, code := splitType(h.ctype(1))
 			code, _, _ = strings.Cut(code, "-")
 			seen[code] = true
+			slack := 1e-9
+			if code == "CSC" {
+				slack = 2e-5
+			}
 			for i, p := range e.Pix {
 				got := []float64{p[0], p[1]}
 				hidden, err := s.ToSky(got, got)
@@ -91,7 +95,7 @@ func TestProjections(t *testing.T) {
 					t.Errorf("ToSky%v = %v, hidden %d, %v; want %v", p, got, hidden, err, want)
 				} else if want != nil {
 					d := sky.FromDegrees(got[0], got[1]).Angle(sky.FromDegrees(want[0], want[1])) / sky.Degree
-					if !(d < 1e-9) {
+					if !(d < slack) {
 						t.Errorf("ToSky%v = %.10f, want %.10f: %g degrees apart", p, got, *want, d)
 					}
 				}
@@ -118,7 +122,7 @@ func TestProjections(t *testing.T) {
 		})
 	}
 	for _, row := range projections {
-		if !seen[row.code] && row.code != "CSC" { // CSC stands in the golden file alone
+		if !seen[row.code] {
 			t.Errorf("projection %s has no line in testdata/projections.jsonl", row.code)
 		}
 	}

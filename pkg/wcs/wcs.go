@@ -27,6 +27,8 @@ import (
 
 // NoSky is wrapped by the error of [Parse] for a header without celestial axes: a
 // spectrum, a table of numbers, a point spread function. It is no fault of the header.
+//
+//lint:ignore ST1012 it reads as wcs.NoSky, and like fault's codes it is a kind, not a failure
 var NoSky = errors.New("no celestial axes")
 
 // Keywords is what Parse needs of a header. ok is false for a keyword that is absent or
@@ -40,11 +42,11 @@ type Keywords interface {
 // System is the celestial coordinate system of an image. It never changes, and any number
 // of goroutines may use it at once.
 type System struct {
-	linear            // pixel offsets to plane and back, CRPIX
-	x, y   int        // the pixel axes, 0-based, x < y
-	sip    *sip       // nil: none
-	proj   projection //
-	x0, y0 float64    // plane position of the fiducial point, radians; 0 unless PVi_0 says otherwise
+	linear      // pixel offsets to plane and back, CRPIX
+	x, y   int  // the pixel axes, 0-based, x < y
+	sip    *sip // nil: none
+	proj   projection
+	x0, y0 float64 // plane position of the fiducial point, radians; 0 unless PVi_0 says otherwise
 
 	toSky, toNative sky.Matrix // native ↔ ICRS; native ↔ FK4 if there are E-terms
 	eterms          *eterms    // nil unless the frame is FK4

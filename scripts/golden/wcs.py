@@ -42,7 +42,7 @@ for code, sets in {
     'COD': [dict(PV2_1=45., PV2_2=25.), dict(PV2_1=-35., PV2_2=0.)],
     'COO': [dict(PV2_1=45., PV2_2=25.), dict(PV2_1=-35., PV2_2=0.)],
     'BON': [dict(PV2_1=45.), dict(PV2_1=-60.), dict(PV2_1=0.)],
-    'PCO': [dict()], 'TSC': [dict()], 'QSC': [dict()],
+    'PCO': [dict()], 'TSC': [dict()], 'CSC': [dict()], 'QSC': [dict()],
     'HPX': [dict(), dict(PV2_1=6., PV2_2=3.), dict(PV2_1=4., PV2_2=4.), dict(PV2_1=3., PV2_2=2.)],
     'XPH': [dict()],
     'NCP': [dict()], 'GLS': [dict()],
@@ -99,6 +99,14 @@ add('SIP on SIN', 'SIN-SIP', **small, **sip)
 add('SIP keywords without -SIP', 'TAN', **small, **sip)
 add('SIP and SCAMP', 'TAN-SIP', **small, **sip, PV1_0=0., PV1_1=1.01, PV2_1=0.99)
 
+# A plate of the Digitized Sky Survey: every term of its polynomials, alone and beside a CTYPE.
+plate = {'PLTRAH': 14, 'PLTRAM': 37, 'PLTRAS': 46.88253, 'PLTDECSN': '-', 'PLTDECD': 60, 'PLTDECM': 12, 'PLTDECS': 59.28761, 'CNPIX1': 6940, 'CNPIX2': 6950,
+         'XPIXELSZ': 25.28445, 'YPIXELSZ': 25.3, 'PPO3': 176616.9833815, 'PPO6': 177193.56115606, 'RADESYS': 'ICRS'}
+for n, (a, b) in enumerate(zip([67.226, -0.23, 1.09, 1.1e-2, 5.5e-2, -3.8e-2, 1e-3, 2.2e-3, 1.0e-2, 2.3e-3, 1.8e-3, 2e-3, 1e-4], [67.233, 0.226, -0.527, -7.3e-3, 1.9e-2, -5.6e-3, 2e-3, 2.2e-3, 1e-3, 2.1e-3, -1.5e-3, 1e-3, -1e-4])):
+    plate[f'AMDX{n+1}'], plate[f'AMDY{n+1}'] = a, b
+S.append(('DSS plate', plate))
+S.append(('DSS plate beside TAN', {**plate, **system('TAN', 219., -60.), 'PLTDECSN': '-'}))
+
 def unit(l, b):
     l, b = np.deg2rad(l), np.deg2rad(b)
     return np.stack([np.cos(b)*np.cos(l), np.cos(b)*np.sin(l), np.sin(b)], -1)
@@ -114,7 +122,7 @@ for k, (name, cards) in enumerate(S):
         print(json.dumps({'name': name, 'cards': cards, 'refused': True}, separators=(',', ':')))
         continue
     r = np.random.default_rng(k)
-    distorted = 'TPV' in h['CTYPE1'] or 'A_ORDER' in h
+    distorted = 'TPV' in h.get('CTYPE1', '') or 'A_ORDER' in h or 'AMDX1' in h
     span = 1 if distorted else 2.5
     pix = np.round(np.concatenate([r.uniform(0.5, [100.5, 80.5], (10, 2)), 50+span*r.uniform(-100, 100, (6, 2))]), 3)
     lng, lat = w.wcs.lng, w.wcs.lat
