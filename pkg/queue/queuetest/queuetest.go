@@ -34,7 +34,7 @@ type Timings struct {
 }
 
 // Fast suits a queue in this process.
-var Fast = Timings{MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, AckDeadline: 500 * time.Millisecond, MaxAttempts: 5}
+var Fast = Timings{MinBackoff: 20 * time.Millisecond, MaxBackoff: 200 * time.Millisecond, AckDeadline: time.Second, MaxAttempts: 5}
 
 // PubSub holds the least that Pub/Sub and its emulator take.
 var PubSub = Timings{MinBackoff: time.Second, MaxBackoff: 5 * time.Second, AckDeadline: 10 * time.Second, MaxAttempts: 5}
