@@ -13,15 +13,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
 
 // realFiles returns the FITS files and headers of the folder that SELTZER_FITS names.
 func realFiles(t testing.TB, patterns ...string) []string {
 	t.Helper()
-	root := os.Getenv("SELTZER_FITS")
-	if root == "" {
-		missing(t, "SELTZER_FITS does not name the folder of real FITS files")
-	}
+	root := outside.Images(t)
 	var files []string
 	for _, p := range patterns {
 		found, err := filepath.Glob(filepath.Join(root, "real", p))
@@ -38,27 +37,10 @@ func realFiles(t testing.TB, patterns ...string) []string {
 
 var fitsPatterns = []string{"*.fits", "*.fit", "*.gz", "*.fz"}
 
-// missing skips a test whose means are not there; under CI they must be.
-func missing(t testing.TB, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-// python runs a script by the Python that SELTZER_PYTHON names (python3 by default), which
-// must have astropy.
+// python runs a script by a Python that has astropy.
 func python(t testing.TB, args ...string) []byte {
 	t.Helper()
-	name := os.Getenv("SELTZER_PYTHON")
-	if name == "" {
-		name = "python3"
-	}
-	if out, err := exec.Command(name, "-c", "import astropy.io.fits").CombinedOutput(); err != nil {
-		missing(t, "%s (SELTZER_PYTHON) cannot import astropy: %v %s", name, err, out)
-	}
-	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd := exec.CommandContext(t.Context(), outside.Python(t, "astropy", "numpy"), args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -20,6 +20,7 @@ import (
 	"codeberg.org/astrogo/fitsio"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
@@ -148,10 +149,7 @@ func TestWrittenFileReadsBack(t *testing.T) {
 }
 
 func TestFitsverifyFindsNoFault(t *testing.T) {
-	program, err := exec.LookPath("fitsverify")
-	if err != nil {
-		missing(t, "fitsverify is not installed: %v", err)
-	}
+	program := outside.Tool(t, "fitsverify")
 	_, name := written(t, samples(t))
 	out, err := exec.CommandContext(t.Context(), program, name).CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("found 0 warning(s) and 0 error(s)")) {

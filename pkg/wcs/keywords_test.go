@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
 
 // header is a Keywords for tests: values as they stand on the card, strings in quotes.
@@ -156,14 +157,5 @@ func readHeaders(path string) ([]header, error) {
 // realFolder returns the folder of real images, or skips the test.
 func realFolder(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("SELTZER_FITS")
-	if dir != "" {
-		return filepath.Join(dir, "real")
-	}
-	const why = "SELTZER_FITS is not set: want the folder that holds real/, the real FITS files"
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-	return ""
+	return filepath.Join(outside.Images(t), "real")
 }
