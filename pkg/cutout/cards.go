@@ -34,6 +34,10 @@ var pixelCards = compile(
 	`LTM[0-9]+_[0-9]+|WCSAXES[A-Z]?|WCSNAME[A-Z]?|S_REGION`,
 )
 
+// inherited names the cards that can be rewritten where the pixels are, and are deleted
+// from a primary without pixels, of whose extensions they tell.
+var inherited = compile(`S_REGION|(DATA|TRIM|BIAS|CCD|DET|AMP)SEC[A-Z0-9]?`)
+
 func compile(patterns ...string) *regexp.Regexp {
 	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")$")
 }
@@ -91,7 +95,7 @@ func emptyHeader(u *fits.HDU, whole bool) (*fits.Header, error) {
 	deleteMatching(h, rewritten)
 	if !whole {
 		deleteMatching(h, stale)
-		h.Delete("S_REGION")
+		deleteMatching(h, inherited)
 	}
 	if len(u.Axes) == 0 {
 		return h, nil

@@ -84,6 +84,10 @@ func (m *image) examine(st stencil.Stencil) {
 		m.fail(fault.New(fault.CodeOf(err), op, "%s: %s", u, fault.Sentence(err)))
 		return
 	}
+	if key := tableAxis(u.Header); key != "" {
+		m.fail(fault.New(fault.Unsupported, op, "%s: the coordinates of %s are in a lookup table (-TAB), which a cutout would lose", u, key))
+		return
+	}
 	m.system, m.sky = system, m
 	x, y := system.Axes()
 	x0, x1, y0, y1, ok, err := Cover(system, st, u.Shape[x], u.Shape[y])
@@ -104,6 +108,17 @@ func (m *image) examine(st stencil.Stencil) {
 	m.box = pixel.Whole(u.Shape)
 	m.box.Min[x], m.box.Max[x] = x0, x1
 	m.box.Min[y], m.box.Max[y] = y0, y1
+}
+
+// tableAxis returns the CTYPE card of an axis whose coordinates are in a table of another
+// HDU (Paper III, section 6), or "".
+func tableAxis(h *fits.Header) string {
+	for _, c := range h.Cards() {
+		if key := strings.ToUpper(c.Keyword()); strings.HasPrefix(key, "CTYPE") && strings.HasSuffix(c.Value().Text, "-TAB") {
+			return key
+		}
+	}
+	return ""
 }
 
 // join finds the image that a plane without a sky belongs to: one of the same size, by

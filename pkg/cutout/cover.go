@@ -140,9 +140,8 @@ func (e *extent) grows(lo, hi point) bool {
 	if e.empty() {
 		return true
 	}
-	ax, bx := span(e.west.x, e.east.x, e.nx)
-	ay, by := span(e.south.y, e.north.y, e.ny)
-	return first(lo.x, e.nx) < ax || last(hi.x, e.nx) > bx || first(lo.y, e.ny) < ay || last(hi.y, e.ny) > by
+	return first(lo.x, e.nx) < first(e.west.x, e.nx) || last(hi.x, e.nx) > last(e.east.x, e.nx) ||
+		first(lo.y, e.ny) < first(e.south.y, e.ny) || last(hi.y, e.ny) > last(e.north.y, e.ny)
 }
 
 // whole reports whether every pixel is touched.
