@@ -19,10 +19,10 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
-// Exists is in the error of [Writer.Close] when another writer has written the name. The
+// ErrExists is in the error of [Writer.Close] when another writer has written the name. The
 // error's code is [fault.Internal]: results have names of their own, and asking again
 // does not help.
-var Exists = errors.New("objects: the object exists already")
+var ErrExists = errors.New("objects: the object exists already")
 
 // Bucket keeps results. Each object is written once, appears whole under its name or not
 // at all, and is never changed. Methods are safe for concurrent use.
@@ -165,7 +165,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Close makes the object visible. If another writer was first the error holds [Exists]
+// Close makes the object visible. If another writer was first the error holds [ErrExists]
 // and that object stays as it is. After any error the object is not there, unless the
 // answer of a remote bucket was lost. A second call does nothing, and so does Close
 // after [Writer.Abort].
@@ -188,7 +188,7 @@ func (w *Writer) Close() error {
 	case syncErr != nil:
 		return fault.Wrap(syncErr, fault.Unavailable, "objects.Close", "%q could not be written to the disk", w.name)
 	case gcerrors.Code(err) == gcerrors.FailedPrecondition:
-		return fault.Wrap(errors.Join(Exists, err), fault.Internal, "objects.Close", "%q was written already; want each object written once", w.name)
+		return fault.Wrap(errors.Join(ErrExists, err), fault.Internal, "objects.Close", "%q was written already; want each object written once", w.name)
 	case err != nil:
 		return blobError("objects.Close", w.name, err)
 	}

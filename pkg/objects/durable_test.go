@@ -11,17 +11,20 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 )
 
 const killSize = 200_000
 
-// TestMain is the writer of TestSurvivesKill in a process of its own.
+// TestMain is the writer of TestSurvivesKill in a process of its own; else it runs the
+// tests and finds goroutines that they leave.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("OBJECTS_TEST_WRITE"); dir != "" {
 		writeForever(dir)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // writeForever writes objects and prints the name of each after its Close.

@@ -156,8 +156,8 @@ func RunBucket(t *testing.T, open func(*testing.T) *objects.Bucket) {
 						mu.Lock()
 						winners = append(winners, i)
 						mu.Unlock()
-					case !errors.Is(err, objects.Exists) || fault.CodeOf(err) != fault.Internal:
-						t.Errorf("Close of a second writer: %v; want Exists", err)
+					case !errors.Is(err, objects.ErrExists) || fault.CodeOf(err) != fault.Internal:
+						t.Errorf("Close of a second writer: %v; want ErrExists", err)
 					}
 				})
 			}
