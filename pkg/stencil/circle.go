@@ -61,7 +61,10 @@ func (c Circle) Contains(p sky.Vec) bool {
 
 // Distance returns the angle in radians from p to the circle, 0 inside.
 func (c Circle) Distance(p sky.Vec) float64 {
-	return max(0, p.Angle(c.centre)-c.radius*sky.Degree)
+	if c.Contains(p) {
+		return 0
+	}
+	return max(rounding, p.Angle(c.centre)-c.radius*sky.Degree)
 }
 
 // Centre returns the centre.

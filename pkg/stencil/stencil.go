@@ -128,24 +128,6 @@ func parseNumber(text, name string) (float64, error) {
 	return v, nil
 }
 
-// parseLongitude reads a longitude in [0, 360].
-func parseLongitude(text, name string) (float64, error) {
-	v, err := parseNumber(text, name)
-	if err != nil {
-		return 0, err
-	}
-	return v, checkLongitude(v, name)
-}
-
-// parseLatitude reads a latitude in [-90, 90].
-func parseLatitude(text, name string) (float64, error) {
-	v, err := parseNumber(text, name)
-	if err != nil {
-		return 0, err
-	}
-	return v, checkLatitude(v, name)
-}
-
 func checkLongitude(v float64, name string) error {
 	if !(v >= 0 && v <= 360) {
 		return usage("%s is %s: want 0 to 360 degrees", name, format(v))
