@@ -12,7 +12,6 @@ package archive
 
 import (
 	"context"
-	"path"
 
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 )
@@ -48,6 +47,3 @@ type Resolver interface {
 	// Check is nil if the resolver can answer.
 	Check(ctx context.Context) error
 }
-
-// fileName returns the last part of an object's name.
-func fileName(object string) string { return path.Base(object) }

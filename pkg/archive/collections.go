@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ func (c *Collections) Resolve(ctx context.Context, id string) (*Dataset, error) 
 			break
 		}
 		return &Dataset{
-			ID: id, Name: fileName(name), Groups: slices.Clone(one.Groups), Public: public,
+			ID: id, Name: path.Base(name), Groups: slices.Clone(one.Groups), Public: public,
 			Root: one.Root, Object: name,
 		}, nil
 	}
