@@ -2,6 +2,7 @@ package sky
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,8 +60,8 @@ func ParseAngle(text string) (deg float64, err error) {
 	if m := withUnit.FindStringSubmatch(text); m != nil {
 		if unit, ok := units[m[2]]; ok {
 			v, err := strconv.ParseFloat(m[1], 64)
-			if err == nil {
-				return v * unit, nil
+			if v *= unit; err == nil && !math.IsInf(v, 0) {
+				return v, nil
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func Parse(h Keywords, naxis int) (*System, error) {
 
 // parseDSS reads a header with a plate solution.
 func parseDSS(c *cards) (*System, error) {
-	s := &System{x: 0, y: 1}
+	s := &System{x: 0, y: 1, code: "DSS"}
 	center, err := s.parsePlate(c)
 	if err != nil {
 		return nil, err
@@ -252,6 +252,10 @@ func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix
 	if s.proj == nil {
 		return sky.Matrix{}, fault.New(fault.Unsupported, "wcs.Parse", "CTYPE%d names the projection '%s', which is not supported", ax.lon, ax.code)
 	}
+	s.code = code
+	if s.sip != nil {
+		s.code += "-SIP"
+	}
 	return s.parsePole(c, ax, unit, p)
 }
 
@@ -321,12 +325,15 @@ func (s *System) parseFrame(c *cards, ax axes, toCelestial sky.Matrix) error {
 	}
 	switch ax.system {
 	case "GLON":
+		s.frame = "galactic"
 		compose(fromGalactic())
 		return nil
 	case "SLON":
+		s.frame = "supergalactic"
 		compose(fromSupergalactic())
 		return nil
 	case "ELON":
+		s.frame = fmt.Sprintf("ecliptic J%g", year(2000))
 		compose(fromEcliptic(year(2000)))
 		return nil
 	}
@@ -344,6 +351,13 @@ func (s *System) parseFrame(c *cards, ax axes, toCelestial sky.Matrix) error {
 		default:
 			name = "FK5"
 		}
+	}
+	s.frame = name
+	switch name {
+	case "FK5":
+		s.frame += fmt.Sprintf(" J%g", year(2000))
+	case "FK4", "FK4-NO-E":
+		s.frame += fmt.Sprintf(" B%g", year(1950))
 	}
 	switch name {
 	case "ICRS":

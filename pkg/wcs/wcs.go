@@ -50,7 +50,15 @@ type System struct {
 
 	toSky, toNative sky.Matrix // native ↔ ICRS; native ↔ FK4 if there are E-terms
 	eterms          *eterms    // nil unless the frame is FK4
+
+	code, frame string // for people
 }
+
+// Projection names the projection as CTYPE does: "TAN", "TAN-SIP"; "DSS" for a plate solution.
+func (s *System) Projection() string { return s.code }
+
+// Frame names the celestial frame of the header: "ICRS", "FK5 J2000", "galactic", …
+func (s *System) Frame() string { return s.frame }
 
 // Axes returns the two pixel axes that span the sky, counted from 0 as NAXIS1 and with
 // x < y, whichever of them is longitude.

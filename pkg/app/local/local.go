@@ -163,7 +163,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 			continue
 		}
 		s.roots = append(s.roots, root)
-		collections = append(collections, archive.Collection{Prefix: "ivo://localhost/" + name + "?", Root: root})
+		collections = append(collections, archive.Collection{Prefix: archive.LocalPrefix(name), Root: root})
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
