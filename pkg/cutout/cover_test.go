@@ -3,6 +3,7 @@ package cutout
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/seltzer-soda/seltzer/pkg/sky"
@@ -230,15 +231,77 @@ func TestCoverAgainstEveryPixel(t *testing.T) {
 	})
 }
 
+// counting counts the positions that it is asked about.
+type counting struct {
+	Mapper
+	n int
+}
+
+func (m *counting) ToSky(dst, src []float64) (int, error) {
+	m.n += len(src) / 2
+	return m.Mapper.ToSky(dst, src)
+}
+
+func (m *counting) ToPixel(dst, src []float64) (int, error) {
+	m.n += len(src) / 2
+	return m.Mapper.ToPixel(dst, src)
+}
+
+// nonsense answers without any order.
+type nonsense struct{ *rand.Rand }
+
+func (m nonsense) ToSky(dst, _ []float64) (int, error) {
+	for i := range dst {
+		dst[i] = m.Float64()*180 - 90
+	}
+	return 0, nil
+}
+
+func (m nonsense) ToPixel(dst, _ []float64) (int, error) {
+	for i := range dst {
+		if dst[i] = m.Float64() * 5000; m.IntN(5) == 0 {
+			dst[i] = math.NaN()
+		}
+	}
+	return 0, nil
+}
+
+// Whatever the image and the stencil, Cover looks at a bounded number of positions.
+func TestCoverIsBounded(t *testing.T) {
+	star := "POLYGON"
+	for i := range 1000 {
+		star += fmt.Sprintf(" %g %d", float64(i)*360/1000, 60-30*(i%2))
+	}
+	var mappers []Mapper
+	const side = 40000
+	for _, w := range toys {
+		for _, scale := range []float64{1e-6, 2 * math.Pi / side} {
+			w.cx, w.cy, w.scale = side/2, side/4, scale
+			w.turn = sky.Matrix{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
+			mappers = append(mappers, &w)
+		}
+	}
+	mappers = append(mappers, nonsense{rand.New(rand.NewPCG(1, 2))})
+	for _, text := range []string{"CIRCLE 10 20 0.01", "CIRCLE 1 2 90", "CIRCLE 10 20 180", "RANGE 170 190 -90 90", "RANGE 0 360 -1 1", star} {
+		st := mustParse(t, text)
+		for i, m := range mappers {
+			c := &counting{Mapper: m}
+			if _, _, _, _, _, err := Cover(c, st, side, side/2); err != nil {
+				t.Fatal(err)
+			}
+			if limit := 4*followSteps + divideSteps + 4*widenRounds*widenSteps; c.n > limit {
+				t.Errorf("%.20s: mapper %d was asked %d times, want at most %d", text, i, c.n, limit)
+			}
+		}
+	}
+}
+
 func BenchmarkCover(b *testing.B) {
 	w := toys[0]
 	w.cx, w.cy, w.scale = 2048, 2048, 0.2/3600*sky.Degree
 	w.turn = sky.Matrix{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
 	for _, text := range []string{"CIRCLE 0.03 0.03 0.007", "CIRCLE 0.03 0.03 5", "POLYGON 0 0 0.01 0 0.01 0.02 0 0.02"} {
-		st, err := stencil.Parse(text)
-		if err != nil {
-			b.Fatal(err)
-		}
+		st := mustParse(b, text)
 		b.Run(text, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

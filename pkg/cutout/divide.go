@@ -8,11 +8,11 @@ import (
 
 // Bounds of dividing an image.
 const (
-	divideSteps = 1 << 19  // positions looked at in all
+	divideSteps = 1 << 17  // positions looked at in all
 	cellSide    = 0.25     // of the smallest cell, in pixels, or
 	cellPart    = 1. / 512 // of it as a part of a small image
-	widenRounds = 64       // how often a line around the box may find the stencil beyond it
-	widenSteps  = 1 << 14  // positions looked at on a line around the box
+	widenRounds = 16       // how often a line around the box may find the stencil beyond it
+	widenSteps  = 1 << 13  // positions looked at on a line around the box
 )
 
 // cell is a rectangle of the image.
@@ -74,7 +74,6 @@ func (c *coverer) reaches(q cell, at []sky.Vec, in []bool) bool {
 	}
 	shown, held := 0, 0
 	var radius float64 // of the cell on the sky, around one of its positions
-	nearest := math.Inf(1)
 	var one sky.Vec
 	for i, v := range at {
 		if v == (sky.Vec{}) {
@@ -85,7 +84,6 @@ func (c *coverer) reaches(q cell, at []sky.Vec, in []bool) bool {
 		}
 		shown++
 		radius = max(radius, v.Angle(one))
-		nearest = min(nearest, c.st.Distance(v))
 		if in[i] {
 			held++
 		}
@@ -96,9 +94,9 @@ func (c *coverer) reaches(q cell, at []sky.Vec, in []bool) bool {
 	case shown == 0:
 		return side > size/64
 	case shown < len(at): // on the rim of the sky, where a projection may stretch it
-		return shown < 2 || nearest <= 4*radius+1e-12
+		return shown < 2 || c.st.Distance(one) <= 5*radius+1e-12
 	}
-	return nearest <= 1.5*radius+1e-12 || radius > math.Pi/4
+	return radius > math.Pi/4 || c.st.Distance(one) <= 1.5*radius+1e-12
 }
 
 // widen looks along the lines just outside of the box, between columns and rows of pixels,

@@ -9,7 +9,7 @@ import (
 
 // Bounds of following a border.
 const (
-	followSteps  = 1 << 18 // positions looked at in all
+	followSteps  = 1 << 17 // positions looked at in all
 	followLevels = 64      // halvings of a piece
 )
 

@@ -192,10 +192,7 @@ func TestMiss(t *testing.T) {
 	w := toys[0] // TAN, 0.01 degrees per pixel, on the equator
 	w.cx, w.cy, w.scale = 50.5, 50.5, 0.01*sky.Degree
 	w.turn = sky.Matrix{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
-	st, err := stencil.Parse("CIRCLE 0.1 2 0.5")
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := mustParse(t, "CIRCLE 0.1 2 0.5")
 	missed, err := Miss(&w, st, 100, 100)
 	if err != nil {
 		t.Fatal(err)

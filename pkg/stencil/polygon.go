@@ -26,6 +26,7 @@ type Polygon struct {
 	n      []sky.Vec // unit normals: of the edge from v[i] to v[i+1]
 	length []float64 // of that edge, radians
 	area   float64   // steradians
+	nodes  []node    // a tree of the edges
 	origin [2]origin
 }
 
@@ -60,6 +61,7 @@ func NewPolygon(values ...float64) (Polygon, error) {
 		left = false // half of the sphere
 	}
 	p.area = math.Abs(excess)
+	p.grow(0, len(p.v))
 	p.orient(left)
 	return p, nil
 }
@@ -234,7 +236,7 @@ func (p *Polygon) orient(left bool) {
 		{3, 2, 1}, {3, -1, 2}, {-2, 1, 3}, {-1, -3, 2}, {-3, 2, -1}, {1, 3, -2}, {2, -3, -1}, {-1, -2, -3},
 	} {
 		at := c.Scale(k[0]).Add(e.Scale(k[1])).Add(f.Scale(k[2])).Unit()
-		far := p.borderDistance(at)
+		far := p.borderDistance(at, p.nearVertex(at))
 		switch {
 		case far > best[0]:
 			if math.Abs(at.Dot(p.origin[0].at)) < 0.9 {
@@ -263,57 +265,10 @@ func (p *Polygon) left(q sky.Vec) bool {
 	return (p.n[k].Dot(q) > 0) == (p.crossings(q, middle, k)%2 == 0)
 }
 
-// crossings counts the edges, apart from the edge skip, that the arc from q to x crosses.
-// x must not lie on one of them.
-//
-// Each edge whose ends are on different sides of the plane of q and x meets that plane in
-// one point; the side of a vertex is the same for both of its edges, so that an arc
-// through a vertex crosses one of them, or both, or none, as it should.
-func (p *Polygon) crossings(q, x sky.Vec, skip int) (n int) {
-	m := q.Cross(x)
-	fromQ, fromX := m.Cross(q), x.Cross(m) // along the arc, from each of its ends to the other
-	last := len(p.v) - 1
-	a, da := p.v[last], m.Dot(p.v[last])
-	for i, b := range p.v {
-		db := m.Dot(b)
-		if (da >= 0) != (db >= 0) {
-			edge := i - 1
-			if edge < 0 {
-				edge = last
-			}
-			at := a.Scale(math.Abs(db)).Add(b.Scale(math.Abs(da)))
-			if edge != skip && fromQ.Dot(at) > 0 && fromX.Dot(at) > 0 {
-				n++
-			}
-		}
-		a, da = b, db
-	}
-	return n
-}
-
-// borderDistance returns the angle in radians from x to the nearest edge.
-func (p *Polygon) borderDistance(x sky.Vec) float64 {
-	least := math.Inf(1)
-	for i, a := range p.v {
-		least = min(least, arcDistance(x, a, p.v[p.next(i)], p.n[i]))
-	}
-	return least
-}
-
-// onBorder reports whether x lies on an edge.
-func (p *Polygon) onBorder(x sky.Vec) bool {
-	for i, n := range p.n {
-		if math.Abs(n.Dot(x)) <= rounding && arcDistance(x, p.v[i], p.v[p.next(i)], n) <= rounding {
-			return true
-		}
-	}
-	return false
-}
-
 // Contains counts the edges between x and a direction of which it is known whether it is
 // inside.
 func (p Polygon) Contains(x sky.Vec) bool {
-	if p.onBorder(x) {
+	if p.borderDistance(x, 2*rounding) <= rounding {
 		return true
 	}
 	o := p.origin[0]
@@ -328,7 +283,7 @@ func (p Polygon) Distance(x sky.Vec) float64 {
 	if p.Contains(x) {
 		return 0
 	}
-	return p.borderDistance(x)
+	return p.borderDistance(x, p.nearVertex(x))
 }
 
 // mean returns the direction of the mean of the vertices, zero if they cancel.

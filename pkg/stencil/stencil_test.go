@@ -265,7 +265,7 @@ func TestDistance(t *testing.T) {
 			}
 			length = max(length, arc)
 		}
-		if d > nearest+1e-12 || d < nearest-length {
+		if d > nearest+1e-12 || d < nearest-length-1e-14 {
 			t.Fatalf("%s is at %g, its border at %g", s, d, nearest)
 		}
 	})
