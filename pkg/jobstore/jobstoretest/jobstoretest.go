@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) jobstore.Store) {
 		{"WatchPresentState", testWatchPresent},
 		{"WatchEndsWithContext", testWatchContext},
 		{"WatchEndsOnPurge", testWatchPurge},
+		{"WatchByABusyCaller", testWatchBusy},
 		{"WatchLosesNoWakeUp", testWatchHammer},
 		{"ManyWatchers", testManyWatchers},
 	} {

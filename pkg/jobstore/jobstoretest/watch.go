@@ -107,6 +107,29 @@ func testWatchPurge(t *testing.T, s jobstore.Store) {
 	atEnd(t, end, fault.NotFound)
 }
 
+// A change that comes while the caller is busy with the state before it is not lost.
+// Here it surely comes then, because the caller makes it.
+func testWatchBusy(t *testing.T, s jobstore.Store) {
+	ctx, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
+	j := create(t, s, newJob(uws.Executing))
+	const changes = 5
+	for j, err := range s.Watch(ctx, j.ID) {
+		if err != nil {
+			t.Fatalf("the watch ended with %v; a change was lost", err)
+		}
+		if j.Progress.Done == changes {
+			return
+		}
+		for range 2 { // two in a row may be seen as one
+			update(t, s, j.ID, func(_ time.Time, j *uws.Job) error {
+				j.Progress.Done = min(j.Progress.Done+1, changes)
+				return nil
+			})
+		}
+	}
+}
+
 // A whole life of a job races with the beginning of a watch: wherever the watch
 // begins, it sees the end, and never an older state after a newer one.
 func testWatchHammer(t *testing.T, s jobstore.Store) {

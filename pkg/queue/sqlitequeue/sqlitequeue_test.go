@@ -275,6 +275,43 @@ func TestPublishOfWhatWaitsCostsNoWrite(t *testing.T) {
 	}
 }
 
+// A message is published again in the moment between the statement that deletes it and
+// the commit of that: one commit holds a write of the test's, the acknowledgement, and
+// one more of the test's, which starts the publisher.
+func TestPublishedAgainWhileItIsDeleted(t *testing.T) {
+	db := newDB(t)
+	came := make(chan string, 10)
+	q := newQueue(t, db, sqlitequeue.Config{Endpoints: both(serve(t, func(job string) int { came <- job; return 200 }))})
+	publish(t, q, "job")
+	hold, held := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	write := func(f func()) {
+		wg.Go(func() {
+			if err := db.Write(t.Context(), func(context.Context, *sqlitedb.Tx) error { f(); return nil }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	write(func() { close(held); <-hold })
+	<-held
+	start(t, q)
+	<-came
+	time.Sleep(30 * time.Millisecond) // the acknowledgement comes to the line
+	write(func() {
+		wg.Go(func() { publish(t, q, "job") })
+		time.Sleep(30 * time.Millisecond) // the publisher looks at the message
+	})
+	time.Sleep(30 * time.Millisecond)
+	close(hold)
+	wg.Wait()
+	select {
+	case <-came:
+	case <-time.After(10 * time.Second):
+		t.Error("the message that was published again was not delivered again")
+	}
+	drained(t, q)
+}
+
 func TestThousandAreDrained(t *testing.T) {
 	db := newDB(t)
 	const n = 1000
