@@ -1,8 +1,8 @@
-// Command seltzer cuts images out of FITS files: as a SODA service on one machine.
+// Command seltzer cuts images out of FITS files: as a SODA service on one machine, and by
+// hand.
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,19 +10,25 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
 // Exit statuses.
 const (
-	exitFailed = 1 // it could not be done
-	exitUsage  = 2 // it was asked for wrongly
+	exitFailed    = 1 // it could not be done
+	exitUsage     = 2 // it was asked for wrongly
+	exitNoOverlap = 3 // region and image have no pixel in common
 )
 
 type commands struct {
-	Serve   serve            `cmd:"" help:"Run the whole service on this machine."`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	Serve      serve                     `cmd:"" help:"Run the whole service on this machine."`
+	Cut        cut                       `cmd:"" help:"Cut a region out of a FITS file."`
+	Info       info                      `cmd:"" help:"Say what is in a FITS file."`
+	WCS        wcsCommand                `cmd:"" name:"wcs" help:"Turn pixels into sky positions and back."`
+	Completion kongcompletion.Completion `cmd:"" help:"Write the shell code that completes seltzer's commands."`
+	Version    kong.VersionFlag          `help:"Print the version and exit."`
 }
 
 // streams are where a command reads and writes.
@@ -39,7 +45,7 @@ func run(args []string, s *streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("seltzer"),
 		kong.Description("Cutouts of astronomical images: exactly the pixels asked for, with a header that proves it."),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "source": sourceHelp},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(status int) { exited = status }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, Tree: true}),
@@ -49,6 +55,7 @@ func run(args []string, s *streams) int {
 		fmt.Fprintln(s.err, "seltzer:", err)
 		return exitFailed
 	}
+	kongcompletion.Register(parser)
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -62,8 +69,11 @@ func run(args []string, s *streams) int {
 	}
 	if err := command.Run(s); err != nil {
 		report(s.err, err)
-		if errors.Is(err, fault.Usage) {
+		switch fault.CodeOf(err) {
+		case fault.Usage:
 			return exitUsage
+		case fault.NoOverlap:
+			return exitNoOverlap
 		}
 		return exitFailed
 	}

@@ -316,6 +316,27 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// The local user is whoever sits at the machine, not the pages that they visit.
+func TestPagesOfOtherSitesAreRefused(t *testing.T) {
+	s := demoServer(t)
+	foreign := request(t, http.MethodPost, s.URL+"/async", values("ID", demoID))
+	foreign.Header.Set("Origin", "https://example.org")
+	if got := send(t, still, foreign); got.StatusCode != 403 || !strings.HasPrefix(got.Body, "AuthorizationError: ") {
+		t.Errorf("a POST from another site's page: %s %q", got.Status, got.Body)
+	}
+	rebound := request(t, http.MethodGet, s.URL+"/async", nil)
+	rebound.Host = "example.org"
+	if got := send(t, still, rebound); got.StatusCode != http.StatusMisdirectedRequest {
+		t.Errorf("a request for another host: %s %q", got.Status, got.Body)
+	}
+	if got := get(t, s.URL+"/capabilities"); got.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("pages of other sites may read the local user's answers")
+	}
+	if got := get(t, demoServer(t, "--auth", "none").URL+"/capabilities"); got.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Error("SEC-07: pages of other sites may not read the answers of a public service")
+	}
+}
+
 // Every document validates against the schemas of the standards, by two validators.
 func TestDocumentsValidate(t *testing.T) {
 	s := demoServer(t)

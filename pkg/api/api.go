@@ -103,7 +103,20 @@ func New(c Config) http.Handler {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %s; /capabilities lists what there is", r.URL.Path))
 	})
-	return s.guard(mux)
+	return s.guard(s.sameOrigin(mux))
+}
+
+// sameOrigin refuses what other sites' pages make a browser send, where the service knows
+// who asks by something that browsers add unasked: a cookie, a network, a machine.
+func (s *server) sameOrigin(next http.Handler) http.Handler {
+	if s.CORS {
+		return next
+	}
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fault.New(fault.Forbidden, "api", "a page of another site sent this request; send it from a program, or from a page of this service"))
+	}))
+	return protection.Handler(next)
 }
 
 // methods maps the methods of a resource to what they do.

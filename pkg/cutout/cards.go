@@ -2,12 +2,12 @@ package cutout
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
+	"github.com/seltzer-soda/seltzer/pkg/wcs"
 )
 
 // stale names the cards that a cut makes false and that are deleted, unless the box is
@@ -111,42 +111,41 @@ func setRegion(h *fits.Header, m *image) error {
 	if !h.Has("S_REGION") {
 		return nil
 	}
-	if region, ok := footprint(m); ok {
-		return h.Set("S_REGION", region, "")
+	if m.sky != nil && m.sky.system != nil {
+		if corners, ok := Footprint(m.sky.system, m.box); ok {
+			region := "POLYGON ICRS"
+			for _, c := range corners {
+				region += " " + fixed(c)
+			}
+			return h.Set("S_REGION", region, "")
+		}
 	}
 	h.Delete("S_REGION")
 	return nil
 }
 
-// footprint returns the corners of the box as a polygon of DALI, counter-clockwise as
-// seen from inside the sphere. ok is false if a corner has no sky or the box
-// is too large for arcs of great circles to follow its sides.
-func footprint(m *image) (region string, ok bool) {
-	if m.sky == nil {
-		return "", false
-	}
-	x, y := m.sky.system.Axes()
-	x0, x1 := float64(m.box.Min[x])+0.5, float64(m.box.Max[x])+0.5
-	y0, y1 := float64(m.box.Min[y])+0.5, float64(m.box.Max[y])+0.5
-	corners := []float64{x0, y0, x1, y0, x1, y1, x0, y1}
-	if hidden, err := m.sky.system.ToSky(corners, corners); err != nil || hidden > 0 {
-		return "", false
+// Footprint returns right ascension and declination, ICRS degrees, of the four corners of
+// a box of pixels of an image, counter-clockwise as seen from inside the sphere (north up,
+// east left): the order of DALI's polygons. ok is false if a corner has no sky or the box is
+// so large that arcs of great circles do not follow its sides (30 degrees across).
+func Footprint(system *wcs.System, box pixel.Box) (corners []float64, ok bool) {
+	x, y := system.Axes()
+	x0, x1 := float64(box.Min[x])+0.5, float64(box.Max[x])+0.5
+	y0, y1 := float64(box.Min[y])+0.5, float64(box.Max[y])+0.5
+	corners = []float64{x0, y0, x1, y0, x1, y1, x0, y1}
+	if hidden, err := system.ToSky(corners, corners); err != nil || hidden > 0 {
+		return nil, false
 	}
 	var v [4]sky.Vec
 	for i := range v {
 		v[i] = sky.FromDegrees(corners[2*i], corners[2*i+1])
 	}
 	if v[0].Angle(v[2]) > 30*sky.Degree || v[1].Angle(v[3]) > 30*sky.Degree {
-		return "", false
+		return nil, false
 	}
-	order := []int{0, 1, 2, 3}
 	if v[2].Add(v[0].Scale(-1)).Cross(v[3].Add(v[1].Scale(-1))).Dot(v[0]) > 0 {
-		slices.Reverse(order)
+		corners[0], corners[1], corners[6], corners[7] = corners[6], corners[7], corners[0], corners[1]
+		corners[2], corners[3], corners[4], corners[5] = corners[4], corners[5], corners[2], corners[3]
 	}
-	var s strings.Builder
-	s.WriteString("POLYGON ICRS")
-	for _, i := range order {
-		s.WriteString(" " + fixed(corners[2*i]) + " " + fixed(corners[2*i+1]))
-	}
-	return s.String(), true
+	return corners, true
 }

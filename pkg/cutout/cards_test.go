@@ -73,7 +73,7 @@ func TestWholeImageKeepsItsCards(t *testing.T) {
 func TestRegion(t *testing.T) {
 	file := makeFile(t, primary(100, 80)+tan(10, 20)+"S_REGION= 'POLYGON ICRS 0 0 1 1 2 2'\n")
 	m := &image{hdu: file.HDUs[0]}
-	m.examine(mustParse(t, "CIRCLE 10 20 1"))
+	m.examine()
 	m.box = pixel.Box{Min: []int64{10, 5}, Max: []int64{30, 25}}
 	h, err := cutHeader(m)
 	if err != nil {

@@ -38,49 +38,89 @@ func (m *image) fail(err error) {
 
 // choose decides for every HDU of a file whether it is cut, and which part.
 //
-// Cut are the images with celestial axes that the stencil touches, and beside them the
-// planes without a sky of their own that belong to one of them.
-func choose(file *fits.File, st stencil.Stencil) []*image {
+// Cut are the images with celestial axes that the stencil touches or, where a section of
+// pixels is asked for, the one image it is of; and beside them the planes without a sky of
+// their own that belong to one of them. The error is that of the section.
+func choose(file *fits.File, req Request) ([]*image, error) {
 	images := make([]*image, len(file.HDUs))
 	for i, u := range file.HDUs {
 		images[i] = &image{hdu: u}
-		images[i].examine(st)
+		images[i].examine()
+	}
+	if req.Stencil == nil {
+		if err := chooseSection(images, req); err != nil {
+			return nil, err
+		}
+	} else {
+		for _, m := range images {
+			if m.system != nil {
+				m.cover(req.Stencil)
+			}
+		}
 	}
 	for _, m := range images {
-		if m.system == nil && m.err == nil && m.hdu.Image() {
+		if m.system == nil && m.sky == nil && m.err == nil && m.hdu.Image() {
 			m.join(images)
 		}
 	}
-	return images
+	return images, nil
 }
 
-// examine finds out whether an HDU is an image of the sky that the stencil touches.
-func (m *image) examine(st stencil.Stencil) {
+// chooseSection gives the box of a section of pixels to the image that it is of.
+func chooseSection(images []*image, req Request) error {
+	i := slices.IndexFunc(images, func(m *image) bool { return m.hdu.Image() })
+	if req.HDU != nil {
+		i = *req.HDU
+	}
+	if i < 0 {
+		return fault.New(fault.Unsupported, "cutout.New", "no HDU of the file is an image")
+	}
+	target := images[i]
+	switch {
+	case target.err != nil:
+		return target.err
+	case !target.hdu.Image():
+		return fault.New(fault.Unsupported, "cutout.New", "%s %s: want an image", target.hdu, target.reason)
+	case target.hdu.Kind == fits.TileCompressed:
+		return compressed(target.hdu)
+	}
+	box, err := req.Pixels.Box(target.hdu.Shape)
+	if err != nil {
+		return err
+	}
+	for _, m := range images {
+		if m != target && m.system != nil {
+			m.drop("was not asked for")
+		}
+	}
+	target.box, target.sky = box, target
+	return nil
+}
+
+// examine finds out whether an HDU is an image of the sky.
+func (m *image) examine() {
 	const op = "cutout.New"
 	u := m.hdu
 	switch {
-	case u.Err != nil:
-		m.fail(u.Err)
-		return
 	case u.Kind == fits.RandomGroups:
 		m.fail(fault.New(fault.Unsupported, op, "%s holds random groups (visibilities), which are no image", u))
 		return
-	case u.Kind == fits.TileCompressed && u.Image():
-		m.fail(fault.New(fault.Unsupported, op, "%s is tile-compressed (ZCMPTYPE); only uncompressed images can be cut", u))
-		return
-	case u.Kind != fits.Image:
+	case u.Kind != fits.Image && u.Kind != fits.TileCompressed:
 		m.drop("is a %s", u.Kind)
 		return
-	case !u.Image():
+	case u.Err == nil && !u.Image():
 		m.drop("has no pixels")
 		return
 	}
 	system, err := wcs.Parse(u.Header, len(u.Shape))
-	if errors.Is(err, wcs.NoSky) {
+	switch {
+	case errors.Is(err, wcs.NoSky):
 		m.drop("has no celestial axes and belongs to no image that is cut")
 		return
-	}
-	if err != nil {
+	case u.Err != nil:
+		m.fail(u.Err)
+		return
+	case err != nil:
 		m.fail(fault.New(fault.CodeOf(err), op, "%s: %s", u, fault.Sentence(err)))
 		return
 	}
@@ -89,25 +129,41 @@ func (m *image) examine(st stencil.Stencil) {
 		return
 	}
 	m.system, m.sky = system, m
-	x, y := system.Axes()
-	x0, x1, y0, y1, ok, err := Cover(system, st, u.Shape[x], u.Shape[y])
+}
+
+// cover gives an image of the sky the box of the pixels that a stencil touches.
+func (m *image) cover(st stencil.Stencil) {
+	u := m.hdu
+	x, y := m.system.Axes()
+	x0, x1, y0, y1, ok, err := Cover(m.system, st, u.Shape[x], u.Shape[y])
+	switch {
+	case err != nil:
+		m.fail(err)
+	case !ok:
+		m.miss(st)
+	case u.Kind == fits.TileCompressed:
+		m.fail(compressed(u))
+	default:
+		m.box = pixel.Whole(u.Shape)
+		m.box.Min[x], m.box.Max[x] = x0, x1
+		m.box.Min[y], m.box.Max[y] = y0, y1
+	}
+}
+
+// miss notes by how much the stencil misses the image.
+func (m *image) miss(st stencil.Stencil) {
+	x, y := m.system.Axes()
+	missed, err := Miss(m.system, st, m.hdu.Shape[x], m.hdu.Shape[y])
 	if err != nil {
 		m.fail(err)
 		return
 	}
-	if !ok {
-		missed, err := Miss(system, st, u.Shape[x], u.Shape[y])
-		if err != nil {
-			m.fail(err)
-			return
-		}
-		m.missed = &missed
-		m.drop("%s", missed)
-		return
-	}
-	m.box = pixel.Whole(u.Shape)
-	m.box.Min[x], m.box.Max[x] = x0, x1
-	m.box.Min[y], m.box.Max[y] = y0, y1
+	m.missed = &missed
+	m.drop("%s", missed)
+}
+
+func compressed(u *fits.HDU) error {
+	return fault.New(fault.Unsupported, "cutout.New", "%s is tile-compressed (ZCMPTYPE); only uncompressed images can be cut", u)
 }
 
 // tableAxis returns the CTYPE card of an axis whose coordinates are in a table of another
@@ -143,6 +199,10 @@ func (m *image) join(images []*image) {
 	m.sky = best
 	if !best.cut() {
 		m.drop("belongs to %s, which %s", best.hdu, best.reason)
+		return
+	}
+	if m.hdu.Kind == fits.TileCompressed {
+		m.fail(compressed(m.hdu))
 		return
 	}
 	m.box = pixel.Whole(m.hdu.Shape)

@@ -43,12 +43,15 @@ type Plan struct {
 // would be larger than the limit, and [fault.Usage] if the HDU asked for does not exist.
 func New(file *fits.File, req Request) (*Plan, error) {
 	const op = "cutout.New"
-	images := choose(file, req.Stencil)
+	if n := len(file.HDUs); req.HDU != nil && (*req.HDU < 0 || *req.HDU >= n) {
+		return nil, fault.New(fault.Usage, op, "HDU %d of a file with %d: want 0 to %d", *req.HDU, n, n-1)
+	}
+	images, err := choose(file, req)
+	if err != nil {
+		return nil, err
+	}
 	wanted := images
 	if req.HDU != nil {
-		if *req.HDU < 0 || *req.HDU >= len(images) {
-			return nil, fault.New(fault.Usage, op, "HDU %d of a file with %d: want 0 to %d", *req.HDU, len(images), len(images)-1)
-		}
 		wanted = images[*req.HDU : *req.HDU+1]
 	}
 	if !slices.ContainsFunc(wanted, (*image).cut) {
@@ -60,7 +63,7 @@ func New(file *fits.File, req Request) (*Plan, error) {
 		switch {
 		case asked && m.cut():
 			role := Plane
-			if m.system != nil {
+			if m.sky == m {
 				role = Cut
 			}
 			p.parts = append(p.parts, Part{m.hdu.Number, m.hdu.String(), role, m.box})

@@ -7,10 +7,12 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/stencil"
 )
 
-// Request is what to cut out of a file.
+// Request is what to cut out of a file: the pixels that Stencil touches or, if it is nil,
+// those of Pixels.
 type Request struct {
 	Stencil stencil.Stencil
-	HDU     *int       // cut only this HDU, counted from 0; nil: every HDU that the stencil touches
+	Pixels  pixel.Section // of one image and its planes
+	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the stencil touches, with Pixels the first image
 	Source  Provenance // goes into the cutout's header
 	Limits  Limits
 	Gap     int64 // unwanted bytes to read rather than making one more read; 0: 4 KiB, right for files

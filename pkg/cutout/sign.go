@@ -34,8 +34,12 @@ func (p *Plan) signFirst(h *fits.Header, req Request) error {
 		}
 	}
 	asked := s.RequestText
-	if asked == "" {
+	switch {
+	case asked != "":
+	case req.Stencil != nil:
 		asked = req.Stencil.String()
+	default:
+		asked = req.Pixels.String()
 	}
 	by := "Seltzer"
 	if s.Version != "" {
@@ -62,6 +66,24 @@ func (p *Plan) signFirst(h *fits.Header, req Request) error {
 			break
 		}
 		h.AddHistory(printable(fmt.Sprintf("Seltzer left out %s: it %s", d.Label, d.Reason)))
+	}
+	return announceLongStrings(h)
+}
+
+// announceLongStrings adds LONGSTRN, which older readers want before strings that are
+// continued (HEASARC's convention, FITS 4.0 section 4.2.1.2), where it is missing.
+func announceLongStrings(h *fits.Header) error {
+	if h.Has("LONGSTRN") {
+		return nil
+	}
+	for _, c := range h.Cards() {
+		if c.Keyword() == "CONTINUE" {
+			after := lastAxis(h)
+			if h.Has("EXTEND") {
+				after = "EXTEND"
+			}
+			return h.SetAfter(after, "LONGSTRN", "OGIP 1.0", "some strings are continued")
+		}
 	}
 	return nil
 }

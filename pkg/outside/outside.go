@@ -25,11 +25,15 @@ func Missing(t testing.TB, format string, args ...any) {
 
 // Images returns the folder that holds real/ (FITS images of many instruments), peers/ and
 // oracle.py: the environment variable SELTZER_FITS.
-func Images(t testing.TB) string { return folder(t, "SELTZER_FITS", "real", "real FITS images and their judge") }
+func Images(t testing.TB) string {
+	return folder(t, "SELTZER_FITS", "real", "real FITS images and their judge")
+}
 
 // Standards returns the folder that holds xsd/ (the IVOA's schemas): the environment
 // variable SELTZER_IVOA.
-func Standards(t testing.TB) string { return folder(t, "SELTZER_IVOA", "xsd", "the IVOA's XML schemas") }
+func Standards(t testing.TB) string {
+	return folder(t, "SELTZER_IVOA", "xsd", "the IVOA's XML schemas")
+}
 
 func folder(t testing.TB, variable, child, what string) string {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -229,11 +230,31 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	mux.Handle("/", http.StripPrefix(base.Path, soda))
 	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results))
 	s.Front = mux
+	if _, ok := mode.(auth.Local); ok {
+		s.Front = onlyHost(base.Host, mux)
+	}
 	n, err := jobs.Recover(ctx)
 	if n > 0 {
 		s.log.InfoContext(ctx, "jobs of the last run go on", "jobs", n)
 	}
 	return err
+}
+
+// onlyHost serves requests for the machine itself or the public host. A page of another
+// site whose name was made to lead here (DNS rebinding) would else act as the local user.
+func onlyHost(public string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if r.Host != public && host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			http.Error(w, api.ErrorText(fault.Usage, "this service does not answer for "+host), http.StatusMisdirectedRequest)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // slots gives the interactive class half of what fits into memory, and the bulk class the

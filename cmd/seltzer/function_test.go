@@ -1,0 +1,92 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Each function starts on its own, as its buildpack starts it. One that is not set up says
+// what it lacks; one that is does its work.
+func TestFunctionsStart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds three programs; left out by -short")
+	}
+	for _, tt := range []struct {
+		target       string
+		method, path string
+		want         string // of the answer when it is set up
+		status       int
+	}{
+		{"soda", http.MethodGet, "/availability", "<vosi:available>true<", http.StatusOK},
+		{"cutout", http.MethodPost, "/sweep", `"published":0`, http.StatusOK},
+		{"signer", http.MethodPost, "/sign", "NotFound", http.StatusUnprocessableEntity},
+	} {
+		t.Run(tt.target, func(t *testing.T) {
+			bare := startFunction(t, tt.target)
+			got := ask(t, tt.method, bare+tt.path)
+			if got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(got.Body, "SELTZER_DATA") || !strings.Contains(got.Body, "SELTZER_PUBLIC_URL") {
+				t.Errorf("not set up: %s %q; want 503 and the names of what it lacks", got.Status, got.Body)
+			}
+			ready := startFunction(t, tt.target, "SELTZER_DATA="+filepath.Join(t.TempDir(), "data"), "SELTZER_PUBLIC_URL=http://127.0.0.1:1")
+			if got := ask(t, tt.method, ready+tt.path); got.StatusCode != tt.status || !strings.Contains(got.Body, tt.want) {
+				t.Errorf("set up: %s %q, want %d and %q", got.Status, got.Body, tt.status, tt.want)
+			}
+		})
+	}
+}
+
+func ask(t *testing.T, method, address string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(`{"job":"none","result":"result"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return send(t, still, r)
+}
+
+// startFunction runs scripts/function and returns its URL when it answers.
+func startFunction(t *testing.T, target string, env ...string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	cmd := exec.Command(filepath.Join("..", "..", "scripts", "function"))
+	cmd.Env = append(cmd.Environ(), append(env, "FUNCTION_TARGET="+target, "PORT="+port)...)
+	var out logBuffer
+	cmd.Stdout, cmd.Stderr = &lineWriter{&out}, &lineWriter{&out}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Wait()
+	})
+	for range 1200 {
+		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
+			c.Close()
+			return "http://" + address
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("the function %s does not listen after two minutes:\n%s", target, &out)
+	return ""
+}
+
+// lineWriter adds what is written to a log.
+type lineWriter struct{ log *logBuffer }
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.log.add(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
