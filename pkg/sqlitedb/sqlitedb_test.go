@@ -310,6 +310,47 @@ func TestSecondOpenerIsTurnedAway(t *testing.T) {
 	}
 }
 
+// A full disk, played by a limit on the file: what does not fit is refused alone, with
+// the file as it was, and what fits can be written again afterwards.
+func TestFullFile(t *testing.T) {
+	db := open(t)
+	must(t, db, insert, "before")
+	limit := func(pages int) {
+		err := db.Write(t.Context(), func(ctx context.Context, tx *sqlitedb.Tx) error {
+			rows, err := tx.Query(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+			if err != nil {
+				return err
+			}
+			return rows.Close()
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // becomes the present size
+	big := strings.Repeat("x", 1<<20)
+	if err := db.Write(t.Context(), run(insert, big)); err == nil {
+		t.Fatal("a megabyte was written into a full file")
+	}
+	var wg sync.WaitGroup
+	for i := range 10 {
+		wg.Go(func() {
+			if err := db.Write(t.Context(), run(insert, big+fmt.Sprint(i))); err == nil {
+				t.Error("a megabyte was written into a full file")
+			}
+		})
+	}
+	wg.Wait()
+	limit(1 << 20)
+	must(t, db, insert, "after")
+	if got := names(t, db); len(got) != 2 || !got["before"] || !got["after"] {
+		t.Errorf("%d rows, want the one before and the one after", len(got))
+	}
+	if err := db.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClosed(t *testing.T) {
 	db := open(t)
 	if err := db.Close(); err != nil {
