@@ -235,6 +235,9 @@ func stem(name string) string {
 // it misses every image of the sky; otherwise the first reason why one could not be cut.
 func nothing(images []*image, st stencil.Stencil) error {
 	const op = "cutout.New"
+	if len(images) == 1 && images[0].sky != nil {
+		images = []*image{images[0].sky} // a plane is missed as its image is
+	}
 	var nearest *image
 	missed := 0
 	for _, m := range images {

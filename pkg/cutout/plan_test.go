@@ -261,6 +261,43 @@ func TestNamedPlanes(t *testing.T) {
 	}
 }
 
+// A section of pixels needs no sky and takes the planes of its image along.
+func TestSection(t *testing.T) {
+	section, err := pixel.ParseSection("[48:52,38:42]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, got := cut(t, mosaic(t), Request{Pixels: section, Source: source})
+	box := pixel.Box{Min: []int64{47, 37}, Max: []int64{52, 42}}
+	want := []Part{
+		{0, "HDU 0", Empty, pixel.Box{}}, {1, "HDU 1 (SCI)", Cut, box}, {2, "HDU 2 (ERR)", Plane, box}, {3, "HDU 3 (DQ)", Plane, box},
+	}
+	if diff := cmp.Diff(want, plan.Parts()); diff != "" {
+		t.Errorf("parts: %s", diff)
+	}
+	if !hasCard(got.HDUs[0].Header, "CUTREQ  = '[48:52,38:42]'      / what was asked for") {
+		t.Errorf("%s", got.HDUs[0].Header.Bytes())
+	}
+	six := 6
+	if _, got = cut(t, mosaic(t), Request{Pixels: pixel.Section{}, HDU: &six}); !slices.Equal(got.HDUs[1].Shape, []int64{7, 7}) {
+		t.Errorf("shape %d, want the whole point spread function", got.HDUs[1].Shape)
+	}
+}
+
+// Long values continue, and LONGSTRN says so.
+func TestLongStencil(t *testing.T) {
+	pos := "POLYGON"
+	for i := range 40 {
+		s, c := math.Sincos(float64(i) * math.Pi / 20)
+		pos += fmt.Sprintf(" %.6f %.6f", 10+0.01*c, 20+0.01*s)
+	}
+	_, got := cut(t, mosaic(t), Request{Stencil: mustParse(t, pos)})
+	h := got.HDUs[0].Header
+	if text, _, _ := h.Text("CUTREQ"); text != mustParse(t, pos).String() || !h.Has("LONGSTRN") {
+		t.Errorf("CUTREQ %q, LONGSTRN %t", text, h.Has("LONGSTRN"))
+	}
+}
+
 // A primary with an image stays a primary, or stays behind as an empty one.
 func TestPrimary(t *testing.T) {
 	file := makeFile(t, primary(100, 80)+tan(10, 20)+"BSCALE  = 2.0\nBZERO   = 32768\nOBSERVER= 'EDWIN'\n", extension(100, 80)+tan(12, 20))
@@ -290,7 +327,7 @@ func TestCube(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	circle := "CIRCLE 10 20 0.01"
-	one, nine := 1, 9
+	one, three, nine := 1, 3, 9
 	for _, tt := range []struct {
 		name string
 		file *fits.File
@@ -309,6 +346,9 @@ func TestRefusals(t *testing.T) {
 		{"unreadable beats missed", mosaic(t), Request{Stencil: mustParse(t, "CIRCLE 10 40 0.01")}, fault.Corrupt, "HDU 8 (BROKEN,3)"},
 		{"no such HDU", mosaic(t), Request{Stencil: mustParse(t, circle), HDU: &nine}, fault.Usage, "HDU 9 of a file with 9: want 0 to 8"},
 		{"that HDU misses", mosaic(t), Request{Stencil: mustParse(t, "CIRCLE 10.5 20 0.01"), HDU: &one}, fault.NoOverlap, "misses the image by 0.4"},
+		{"its plane misses as well", mosaic(t), Request{Stencil: mustParse(t, "CIRCLE 10.5 20 0.01"), HDU: &three}, fault.NoOverlap, "misses the image by 0.4"},
+		{"compressed, but missed", makeFile(t, primary(), table+"ZIMAGE  = T\nZBITPIX = 16\nZNAXIS  = 2\nZNAXIS1 = 100\nZNAXIS2 = 80\n"+tan(10, 20)),
+			Request{Stencil: mustParse(t, "CIRCLE 10 22 0.01")}, fault.NoOverlap, "misses the image by 1.9"},
 		{"too large", mosaic(t), Request{Stencil: mustParse(t, circle), Limits: Limits{MaxBytes: 10000}}, fault.TooLarge, "and 10000 are allowed"},
 		{"compressed", makeFile(t, primary(), table+"ZIMAGE  = T\nZBITPIX = 16\nZNAXIS  = 2\nZNAXIS1 = 100\nZNAXIS2 = 80\n"+tan(10, 20)),
 			Request{Stencil: mustParse(t, circle)}, fault.Unsupported, "tile-compressed"},

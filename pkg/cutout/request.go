@@ -13,7 +13,7 @@ type Request struct {
 	Stencil stencil.Stencil
 	Pixels  pixel.Section // of one image and its planes
 	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the stencil touches, with Pixels the first image
-	Source  Provenance // goes into the cutout's header
+	Source  Provenance    // goes into the cutout's header
 	Limits  Limits
 	Gap     int64 // unwanted bytes to read rather than making one more read; 0: 4 KiB, right for files
 }
