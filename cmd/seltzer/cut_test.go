@@ -227,7 +227,7 @@ func TestHelpAndCompletion(t *testing.T) {
 			t.Errorf("%v: exit status %d, %q", args, got.status, got.err)
 		}
 	}
-	if got := seltzer(t, "", "completion", "-c", "bash"); got.status != 0 || !strings.Contains(got.out, "complete -C") {
+	if got := seltzer(t, "", "completion", "-c", "bash"); got.status != 0 || !strings.Contains(got.out, " -C ") {
 		t.Errorf("completion: exit status %d\n%s%s", got.status, got.out, got.err)
 	}
 }
