@@ -2,6 +2,7 @@ package cutout
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fits"
@@ -32,6 +33,7 @@ var pixelCards = compile(
 	`(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA|CNAME|LTV|CNPIX)[0-9]+[A-Z]?`,
 	`(CD|PC|PV|PS)[0-9]+_[0-9]+[A-Z]?`,
 	`LTM[0-9]+_[0-9]+|WCSAXES[A-Z]?|WCSNAME[A-Z]?|S_REGION`,
+	`GROUPS|PCOUNT|GCOUNT`,
 )
 
 // inherited names the cards that can be rewritten where the pixels are, and are deleted
@@ -42,43 +44,45 @@ func compile(patterns ...string) *regexp.Regexp {
 	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")$")
 }
 
-// deleteMatching deletes all cards whose keyword matches pattern.
-func deleteMatching(h *fits.Header, pattern *regexp.Regexp) {
-	var keys []string
+// without returns a copy of h without the cards whose keyword matches one of patterns, and
+// without afw's numbers of rows in archive tables.
+func without(h *fits.Header, patterns ...*regexp.Regexp) *fits.Header {
+	kept := make([]fits.Card, 0, h.Len())
+	dropping := false
 	for _, c := range h.Cards() {
-		if key := strings.ToUpper(c.Keyword()); pattern.MatchString(key) {
-			keys = append(keys, key)
+		key := strings.ToUpper(c.Keyword())
+		if key != "CONTINUE" { // which shares the fate of the card before it
+			dropping = isArchiveID(c, key) || slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(key) })
+		}
+		if !dropping {
+			kept = append(kept, c)
 		}
 	}
-	h.Delete(keys...)
+	clean := new(fits.Header)
+	clean.Append(kept...)
+	return clean
 }
 
-// deleteArchiveIDs deletes afw's numbers of rows in archive tables, of which comments such as
-// "archive ID for generic component" tell. Other cards end in _ID, too.
-func deleteArchiveIDs(h *fits.Header) {
-	var keys []string
-	for _, c := range h.Cards() {
-		if key := c.Keyword(); strings.HasSuffix(key, "_ID") {
-			if v := c.Value(); v.Kind == fits.Integer && strings.Contains(v.Comment, "archive ID") {
-				keys = append(keys, key)
-			}
-		}
+// isArchiveID reports whether a card holds the number of a row of afw's archive tables, of
+// which a comment such as "archive ID for generic component" tells. Other cards end in _ID,
+// too.
+func isArchiveID(c fits.Card, key string) bool {
+	if !strings.HasSuffix(key, "_ID") {
+		return false
 	}
-	h.Delete(keys...)
+	v := c.Value()
+	return v.Kind == fits.Integer && strings.Contains(v.Comment, "archive ID")
 }
 
 // cutHeader returns the header of an HDU of which the box is kept.
 func cutHeader(m *image) (*fits.Header, error) {
-	h := m.hdu.Header.Clone()
-	deleteArchiveIDs(h)
-	deleteMatching(h, rewritten)
 	if isWhole(m.box, m.hdu) {
-		return h, nil
+		return without(m.hdu.Header, rewritten), nil
 	}
+	h := without(m.hdu.Header, rewritten, stale)
 	if err := h.SetShape(m.hdu.BITPIX, m.box.Shape()); err != nil {
 		return nil, err
 	}
-	deleteMatching(h, stale)
 	for _, change := range []func(*fits.Header, pixel.Box) error{shiftSystems, shiftLogical, shiftSections} {
 		if err := change(h, m.box); err != nil {
 			return nil, err
@@ -90,18 +94,14 @@ func cutHeader(m *image) (*fits.Header, error) {
 // emptyHeader returns the header of a primary without its data. whole says that nothing
 // of the other HDUs is cut off.
 func emptyHeader(u *fits.HDU, whole bool) (*fits.Header, error) {
-	h := u.Header.Clone()
-	deleteArchiveIDs(h)
-	deleteMatching(h, rewritten)
+	patterns := []*regexp.Regexp{rewritten}
 	if !whole {
-		deleteMatching(h, stale)
-		deleteMatching(h, inherited)
+		patterns = append(patterns, stale, inherited)
 	}
 	if len(u.Axes) == 0 {
-		return h, nil
+		return without(u.Header, patterns...), nil
 	}
-	deleteMatching(h, pixelCards)
-	h.Delete("GROUPS", "PCOUNT", "GCOUNT")
+	h := without(u.Header, append(patterns, pixelCards)...)
 	return h, h.SetShape(8, nil)
 }
 

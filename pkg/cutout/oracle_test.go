@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -89,6 +90,12 @@ func TestOracle(t *testing.T) {
 	if err != nil || len(files) < 50 {
 		t.Fatalf("%d real images in %s: %v", len(files), folder, err)
 	}
+	var judged atomic.Int32
+	t.Cleanup(func() {
+		if n := judged.Load(); n < 30 {
+			t.Errorf("%d images were judged, want 30 or more", n)
+		}
+	})
 	for _, path := range files {
 		name := filepath.Base(path)
 		t.Run(name, func(t *testing.T) {
@@ -116,6 +123,7 @@ func TestOracle(t *testing.T) {
 					t.Logf("%s refused: %v", u, err)
 					continue
 				}
+				judged.Add(1)
 				x, y := system.Axes()
 				for place, text := range stencilsOf(system, u.Shape[x], u.Shape[y]) {
 					if testing.Short() && place != "inside" {
