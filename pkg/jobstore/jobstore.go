@@ -16,6 +16,8 @@ import (
 
 // Unchanged is what a function given to [Store.Update] returns to leave the job as it is
 // without an error.
+//
+//lint:ignore ST1012 it reads as jobstore.Unchanged, and is no failure
 var Unchanged = errors.New("jobstore: unchanged")
 
 // Store keeps jobs. Methods are safe for concurrent use and return their own copies.
