@@ -36,6 +36,12 @@ func realFolder(t *testing.T) string {
 // corner, a polygon, larger than the image, smaller than a pixel.
 func stencilsOf(system *wcs.System, nx, ny int64) map[string]string {
 	w, h := float64(nx), float64(ny)
+	part := false
+	if p := []float64{0.3 * w, 0.4 * h}; w > 20 && h > 20 {
+		if hidden, err := system.ToSky(p, p); err != nil || hidden > 0 {
+			w, h, part = w/5, h/5, true // only a part of the image shows the sky
+		}
+	}
 	at := func(fx, fy float64) (v sky.Vec, ok bool) {
 		p := []float64{0.5 + fx*w, 0.5 + fy*h}
 		hidden, err := system.ToSky(p, p)
@@ -71,7 +77,8 @@ func stencilsOf(system *wcs.System, nx, ny int64) map[string]string {
 		stencils["polygon"] = polygon
 	}
 	for name, text := range stencils {
-		if text == "" {
+		// The rim of such a sky runs through the centres of pixels, where rounding decides.
+		if text == "" || part && name == "beyond" {
 			delete(stencils, name)
 		}
 	}
@@ -90,9 +97,9 @@ func TestOracle(t *testing.T) {
 	if err != nil || len(files) < 50 {
 		t.Fatalf("%d real images in %s: %v", len(files), folder, err)
 	}
-	var judged atomic.Int32
-	t.Cleanup(func() {
-		if n := judged.Load(); n < 30 {
+	var opened, judged atomic.Int32
+	t.Cleanup(func() { // opened is less if -run names one of them
+		if n := judged.Load(); n < 30 && int(opened.Load()) == len(files) {
 			t.Errorf("%d images were judged, want 30 or more", n)
 		}
 	})
@@ -100,6 +107,7 @@ func TestOracle(t *testing.T) {
 		name := filepath.Base(path)
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			opened.Add(1)
 			content, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
