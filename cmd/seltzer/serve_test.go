@@ -34,6 +34,24 @@ func TestPrintedCurlGivesACutout(t *testing.T) {
 	outside.Judge(t, s.demoFile(), "0", "CIRCLE "+circle, cut, "--strict")
 }
 
+// Each image of the demo archive can be cut: planes together, cubes with all channels.
+func TestDemoArchive(t *testing.T) {
+	s := demoServer(t)
+	for _, tt := range []struct{ file, hdu, circle string }{
+		{"starfield.fits", "0", inside},
+		{"exposure.fits", "IMAGE", "150.1263 2.2118 0.005"},
+		{"exposure.fits", "IMAGE", "150.148 2.199 0.005"}, // over an edge
+		{"cube.fits", "0", "83.8221 -5.3911 0.008"},
+	} {
+		got := s.syncCut(t, "ID", "ivo://localhost/demo?"+tt.file, "CIRCLE", tt.circle)
+		if got.StatusCode != http.StatusOK {
+			t.Errorf("%s, circle %s: %s %s", tt.file, tt.circle, got.Status, got.Body)
+			continue
+		}
+		outside.Judge(t, filepath.Join(s.Data, "demo", tt.file), tt.hdu, "CIRCLE "+tt.circle, keep(t, got.Body), "--strict")
+	}
+}
+
 // Real images of other observatories, by sync and by async, and the judge's word on each.
 func TestRealImages(t *testing.T) {
 	real := filepath.Join(outside.Images(t), "real")

@@ -141,6 +141,7 @@ func (s *Service) openData(ctx context.Context) error {
 
 func (s *Service) openArchives(ctx context.Context, data bool) error {
 	specs := s.config.Archives
+	var examples []string
 	if len(specs) == 0 {
 		if !data {
 			return nil // the demo archive lives in the data folder
@@ -149,7 +150,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 		if err := demo.Write(ctx, dir); err != nil {
 			return err
 		}
-		specs = []string{DemoArchive + "=" + dir}
+		specs, examples = []string{DemoArchive + "=" + dir}, demo.Names()
 	}
 	var collections []archive.Collection
 	var errs []error
@@ -164,7 +165,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 			continue
 		}
 		s.roots = append(s.roots, root)
-		collections = append(collections, archive.Collection{Prefix: archive.LocalPrefix(name), Root: root})
+		collections = append(collections, archive.Collection{Prefix: archive.LocalPrefix(name), Root: root, Examples: examples})
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
