@@ -29,7 +29,7 @@ var levels = [][]string{
 	{"pkg/api", "pkg/worker", "pkg/signer"},
 	{"pkg/app/local"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
-	{"cmd/seltzer"},
+	{"cmd/seltzer", "scripts/bench/engine"},
 }
 
 // sideways lists the arrows between packages of one level.
