@@ -82,7 +82,7 @@ func run(args []string, s *streams) int {
 
 // report prints an error, or each of several that were joined, on a line of its own.
 func report(w io.Writer, err error) {
-	for line := range strings.SplitSeq(strings.TrimSpace(err.Error()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(fault.Plain(err)), "\n") {
 		fmt.Fprintln(w, "seltzer:", line)
 	}
 }

@@ -50,7 +50,8 @@ type Error struct {
 // A %w in format keeps its operand as the cause, and its text in the sentence.
 func New(code Code, op, format string, args ...any) *Error {
 	text := fmt.Errorf(format, args...)
-	return &Error{Code: code, Op: op, Sentence: text.Error(), Cause: errors.Unwrap(text)}
+	cause := errors.Unwrap(text)
+	return &Error{Code: code, Op: op, Sentence: withoutOps(text.Error(), cause), Cause: cause}
 }
 
 // Wrap returns an error of kind code with cause below it. The cause's text is kept out
@@ -65,7 +66,7 @@ func (e *Error) Error() string {
 	if e.Op != "" {
 		text = e.Op + ": " + text
 	}
-	if e.Cause != nil && !strings.Contains(e.Sentence, e.Cause.Error()) {
+	if e.Cause != nil && !strings.Contains(e.Sentence, Plain(e.Cause)) {
 		text += ": " + e.Cause.Error()
 	}
 	return text
@@ -105,6 +106,28 @@ func Sentence(err error) string {
 		return "the service could not finish in time; ask again later"
 	}
 	return "something went wrong inside the service; the operators can find it in the log"
+}
+
+// Plain returns the text of err without the places where it happened (package.Function):
+// what a command line shows. Unlike [Sentence] it keeps every cause.
+func Plain(err error) string { return withoutOps(err.Error(), err) }
+
+// withoutOps takes the places where err and the errors below it happened out of a text.
+func withoutOps(text string, err error) string {
+	if e, ok := err.(*Error); ok && e.Op != "" {
+		text = strings.Replace(text, e.Op+": ", "", 1)
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		if below := e.Unwrap(); below != nil {
+			return withoutOps(text, below)
+		}
+	case interface{ Unwrap() []error }:
+		for _, below := range e.Unwrap() {
+			text = withoutOps(text, below)
+		}
+	}
+	return text
 }
 
 // Transient reports whether the same thing may succeed when tried again.

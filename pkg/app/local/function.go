@@ -45,7 +45,7 @@ func Function(choose func(*Service) http.Handler) http.HandlerFunc {
 		if err != nil {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, api.ErrorText(fault.Unavailable, "the function is not set up: "+err.Error()))
+			fmt.Fprintln(w, api.ErrorText(fault.Unavailable, "the function is not set up: "+fault.Plain(err)))
 			return
 		}
 		h.ServeHTTP(w, r)
