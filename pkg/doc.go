@@ -5,7 +5,7 @@
 // line says so with an arrow.
 //
 //	cmd/seltzer                              the command line and the one-machine server
-//	functions/{soda,cutout,signer}           register one function each
+//	functions/{soda,cutout,signer}           register one function each; functions runs one here
 //	app/local                                the place that names the embedded backends
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
 //	demo                                     the archive that a newcomer's server shows
@@ -17,7 +17,7 @@
 //	soda                                     parameters of a request → what shall be cut
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
 //	uws  stencil  pixel                      jobs, phases, XML · regions on the sky · boxes of pixels
-//	sky  fault                               directions and angles · kinds of error
+//	sky  fault  outside                      directions and angles · kinds of error · what tests are judged by
 //
 // How a request becomes a FITS file: api reads the parameters (soda), writes a job (uws)
 // into the store (jobstore) and its id into the queue. The queue POSTs the id to worker,

@@ -42,7 +42,7 @@ func TestNoJobIsLostWhenTheServerIsKilled(t *testing.T) {
 	log := new(logBuffer)
 	s := start(t, data, "127.0.0.1:0", log)
 	listen := strings.TrimPrefix(s.URL, "http://")
-	regions := circles(24)
+	list, regions := s.URL+"/async", circles(24)
 
 	var made sync.Map // job URL → circle
 	var acknowledged atomic.Int64
@@ -51,7 +51,7 @@ func TestNoJobIsLostWhenTheServerIsKilled(t *testing.T) {
 		clients.Go(func() {
 			for acknowledged.Load() < int64(*crashJobs) && t.Context().Err() == nil {
 				circle := regions[rand.IntN(len(regions))]
-				job, err := tryToMake(s.URL+"/async", circle)
+				job, err := tryToMake(list, circle)
 				if err != nil { // the server is down: not acknowledged
 					time.Sleep(20 * time.Millisecond)
 					continue

@@ -6,17 +6,20 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
 
 // Each function starts on its own, as its buildpack starts it. One that is not set up says
 // what it lacks; one that is does its work.
 func TestFunctionsStart(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds three programs; left out by -short")
+		t.Skip("builds a program; left out by -short")
 	}
+	program := filepath.Join(t.TempDir(), "functions")
+	outside.Run(t, outside.Tool(t, "go"), "build", "-o", program, "github.com/seltzer-soda/seltzer/functions")
 	for _, tt := range []struct {
 		target       string
 		method, path string
@@ -28,12 +31,12 @@ func TestFunctionsStart(t *testing.T) {
 		{"signer", http.MethodPost, "/sign", "NotFound", http.StatusUnprocessableEntity},
 	} {
 		t.Run(tt.target, func(t *testing.T) {
-			bare := startFunction(t, tt.target)
+			bare := startFunction(t, program, tt.target)
 			got := ask(t, tt.method, bare+tt.path)
 			if got.StatusCode != http.StatusServiceUnavailable || !strings.Contains(got.Body, "SELTZER_DATA") || !strings.Contains(got.Body, "SELTZER_PUBLIC_URL") {
 				t.Errorf("not set up: %s %q; want 503 and the names of what it lacks", got.Status, got.Body)
 			}
-			ready := startFunction(t, tt.target, "SELTZER_DATA="+filepath.Join(t.TempDir(), "data"), "SELTZER_PUBLIC_URL=http://127.0.0.1:1")
+			ready := startFunction(t, program, tt.target, "SELTZER_DATA="+filepath.Join(t.TempDir(), "data"), "SELTZER_PUBLIC_URL=http://127.0.0.1:1")
 			if got := ask(t, tt.method, ready+tt.path); got.StatusCode != tt.status || !strings.Contains(got.Body, tt.want) {
 				t.Errorf("set up: %s %q, want %d and %q", got.Status, got.Body, tt.status, tt.want)
 			}
@@ -50,8 +53,8 @@ func ask(t *testing.T, method, address string) answer {
 	return send(t, still, r)
 }
 
-// startFunction runs scripts/function and returns its URL when it answers.
-func startFunction(t *testing.T, target string, env ...string) string {
+// startFunction runs a function and returns its URL when it answers.
+func startFunction(t *testing.T, program, target string, env ...string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,26 +63,25 @@ func startFunction(t *testing.T, target string, env ...string) string {
 	address := l.Addr().String()
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(filepath.Join("..", "..", "scripts", "function"))
+	cmd := exec.Command(program)
 	cmd.Env = append(cmd.Environ(), append(env, "FUNCTION_TARGET="+target, "PORT="+port)...)
 	var out logBuffer
 	cmd.Stdout, cmd.Stderr = &lineWriter{&out}, &lineWriter{&out}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	for range 1200 {
+	for range 300 {
 		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
 			c.Close()
 			return "http://" + address
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	t.Fatalf("the function %s does not listen after two minutes:\n%s", target, &out)
+	t.Fatalf("the function %s does not listen after half a minute:\n%s", target, &out)
 	return ""
 }
 
