@@ -2,6 +2,7 @@ package fits
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 )
 
@@ -21,23 +22,23 @@ func (c Card) String() string { return string(c[:]) }
 // Keyword returns the card's keyword as it is written: "CRPIX1", "ESO DET ID" for a
 // card of the HIERARCH convention, "COMMENT", "HISTORY", "CONTINUE" or "" for
 // commentary.
-func (c Card) Keyword() string {
-	name, _ := splitCard(c[:])
-	if isHierarch(c[:]) {
-		return strings.Join(strings.Fields(string(name)), " ")
+func (c Card) Keyword() string { return keyword(c[:]) }
+
+func keyword(card []byte) string {
+	name, _ := splitCard(card)
+	s := names.spell(name)
+	if isHierarch(card) {
+		return s.words
 	}
-	return string(name)
+	return s.name
 }
 
 // Value parses the card's value field and comment (section 4.2). A card that
 // breaks the rules has the kind Malformed and keeps its text; CONTINUE cards that follow
 // are not joined: [Header.Value] does that.
 func (c Card) Value() Value {
-	_, field := splitCard(c[:])
-	if field == nil {
-		return Value{Kind: NoValue, Comment: trimRight(c[8:])}
-	}
-	return parseValue(field)
+	f := parseCard(c[:])
+	return f.value()
 }
 
 // ValueKind is the syntax of a card's value.
@@ -67,6 +68,31 @@ type Value struct {
 	Comment string // for commentary cards, columns 9 to 80
 }
 
+// entry is a value and its comment as parts of the card that holds them.
+type entry struct {
+	kind          ValueKind
+	text, comment []byte
+}
+
+// value returns f as text of its own.
+func (f *entry) value() Value {
+	var both strings.Builder
+	both.Grow(len(f.text) + len(f.comment))
+	both.Write(f.text)
+	both.Write(f.comment)
+	all := both.String()
+	return Value{Kind: f.kind, Text: all[:len(f.text)], Comment: all[len(f.text):]}
+}
+
+// parseCard parses the value field of a card; what it returns is valid as long as the card.
+func parseCard(card []byte) entry {
+	_, rest := splitCard(card)
+	if rest == nil {
+		return entry{kind: NoValue, comment: trimRight(card[8:])}
+	}
+	return parseEntry(rest)
+}
+
 // isHierarch reports whether the card follows the HIERARCH convention: any keyword, a
 // "=" somewhere after it, a value.
 func isHierarch(card []byte) bool {
@@ -76,7 +102,12 @@ func isHierarch(card []byte) bool {
 // splitCard returns the keyword and the value field, which follows the "="; the field
 // is nil for commentary. The "= " that belongs in columns 9 and 10 may lack its blank,
 // stand earlier, or stand later if only blanks lie between.
-func splitCard(card []byte) (name, field []byte) {
+func splitCard(card []byte) (name, rest []byte) {
+	if card[8] == '=' { // nearly all cards
+		if n := keywordLen(card[:8]); n > 0 {
+			return card[:n], card[9:]
+		}
+	}
 	if isHierarch(card) {
 		i := 9 + bytes.IndexByte(card[9:], '=')
 		return bytes.TrimSpace(card[9:i]), card[i+1:]
@@ -95,77 +126,102 @@ func splitCard(card []byte) (name, field []byte) {
 	return name, nil
 }
 
-// parseValue reads a value field: blanks, a value, and a comment after "/".
-func parseValue(field []byte) Value {
-	rest := trimLeft(field)
+// keywordLen returns the length of a standard keyword that blanks follow, or 0. The first
+// letter of commentary is none: that takes the longer way.
+func keywordLen(b []byte) (n int) {
+	if b[0] == 'C' || b[0] == 'H' {
+		switch string(b) {
+		case "COMMENT ", "HISTORY ", "CONTINUE", "HIERARCH":
+			return 0
+		}
+	}
+	for n < len(b) && isKeywordByte(b[n]) {
+		n++
+	}
+	for _, c := range b[n:] {
+		if c != ' ' {
+			return 0
+		}
+	}
+	return n
+}
+
+// parseEntry reads a value field: blanks, a value, and a comment after "/".
+func parseEntry(b []byte) entry {
+	rest := trimLeft(b)
 	if len(rest) > 0 && rest[0] == '\'' {
 		return parseString(rest)
 	}
-	text, comment := string(rest), ""
-	if value, after, ok := strings.Cut(text, "/"); ok {
-		text, comment = value, strings.Trim(after, " ")
+	text, comment, ok := bytes.Cut(rest, slash)
+	if ok {
+		comment = bytes.Trim(comment, " ")
 	}
-	text = strings.Trim(text, blanks)
-	return Value{Kind: classify(text), Text: text, Comment: comment}
+	text = bytes.Trim(text, blanks)
+	return entry{classify(text), text, comment}
 }
+
+var slash = []byte("/")
 
 // blanks are the bytes that separate values: a blank by the standard, the others in
 // headers that broken programs wrote.
 const blanks = " \t\n\r\x00"
 
 // parseString reads a value that begins with a quote; inside, a quote is written twice.
-func parseString(field []byte) Value {
-	var text []byte
-	for i := 1; i < len(field); i++ {
-		if field[i] != '\'' {
-			text = append(text, field[i])
+func parseString(b []byte) entry {
+	doubled := false
+	for i := 1; i < len(b); i++ {
+		if b[i] != '\'' {
 			continue
 		}
-		if i+1 < len(field) && field[i+1] == '\'' {
-			text = append(text, '\'')
+		if i+1 < len(b) && b[i+1] == '\'' {
+			doubled = true
 			i++
 			continue
 		}
-		after := trimLeft(field[i+1:])
+		text := b[1:i]
+		if doubled {
+			text = bytes.ReplaceAll(text, []byte("''"), []byte("'"))
+		}
+		after := trimLeft(b[i+1:])
 		switch {
 		case len(after) == 0:
-			return Value{Kind: String, Text: trimRight(text)}
+			return entry{kind: String, text: trimRight(text)}
 		case after[0] == '/':
-			return Value{Kind: String, Text: trimRight(text), Comment: strings.Trim(string(after[1:]), " ")}
+			return entry{String, trimRight(text), bytes.Trim(after[1:], " ")}
 		}
-		return Value{Kind: Malformed, Text: trimRight(field)} // as in 'O'Hara'
+		break // as in 'O'Hara'
 	}
-	return Value{Kind: Malformed, Text: trimRight(field)} // no closing quote
+	return entry{kind: Malformed, text: trimRight(b)} // as above, or no closing quote
 }
 
 // continuation returns the string on a CONTINUE card; ok is false if it holds none.
-func continuation(card []byte) (v Value, ok bool) {
+func continuation(card []byte) (f entry, ok bool) {
 	if string(card[:8]) != "CONTINUE" {
-		return Value{}, false
+		return entry{}, false
 	}
 	rest := trimLeft(card[8:])
 	if len(rest) == 0 || rest[0] != '\'' {
-		return Value{}, false
+		return entry{}, false
 	}
-	v = parseString(rest)
-	return v, v.Kind == String
+	f = parseString(rest)
+	return f, f.kind == String
 }
 
 // classify names the kind of a value that is no string.
-func classify(text string) ValueKind {
+func classify(text []byte) ValueKind {
 	switch {
-	case text == "":
+	case len(text) == 0:
 		return Undefined
-	case text == "T" || text == "F":
+	case len(text) == 1 && (text[0] == 'T' || text[0] == 'F'):
 		return Logical
 	case text[0] == '(' && text[len(text)-1] == ')':
-		re, im, ok := strings.Cut(text[1:len(text)-1], ",")
+		re, im, ok := strings.Cut(string(text[1:len(text)-1]), ",")
 		if ok && isNumber(strings.Trim(re, " ")) && isNumber(strings.Trim(im, " ")) {
 			return Complex
 		}
 		return Malformed
 	}
-	return classifyNumber(text)
+	return classifyNumber(string(text))
 }
 
 func isNumber(text string) bool {
@@ -178,8 +234,7 @@ func isNumber(text string) bool {
 // sign and the exponent's letter, as in headers older than the standard.
 func classifyNumber(text string) ValueKind {
 	s := skipSign(text)
-	switch strings.ToUpper(s) {
-	case "NAN", "INF", "INFINITY":
+	if s != "" && s[0] >= 'A' && (strings.EqualFold(s, "NAN") || strings.EqualFold(s, "INF") || strings.EqualFold(s, "INFINITY")) {
 		return Real
 	}
 	s, whole := skipDigits(s)
@@ -221,18 +276,30 @@ func skipDigits(s string) (rest string, n int) {
 	return s[n:], n
 }
 
-// goNumber rewrites the text of an Integer or Real as package strconv reads it.
-func goNumber(text string) string {
-	if strings.IndexByte(text, ' ') >= 0 {
-		text = strings.ReplaceAll(text, " ", "")
-	}
-	if i := strings.IndexAny(text, "Dd"); i >= 0 {
-		text = text[:i] + "E" + text[i+1:]
-	}
-	return text
+// parseFloat reads the text of an Integer or Real.
+func parseFloat(text []byte) (float64, error) {
+	var buf [cardSize]byte
+	return strconv.ParseFloat(string(appendNumber(buf[:0], text)), 64)
 }
 
-func trimLeft(b []byte) []byte { return bytes.TrimLeft(b, blanks) }
+func parseInt(text []byte) (int64, error) {
+	var buf [cardSize]byte
+	return strconv.ParseInt(string(appendNumber(buf[:0], text)), 10, 64)
+}
 
-// trimRight returns b as a string without trailing blanks.
-func trimRight(b []byte) string { return string(bytes.TrimRight(b, " ")) }
+// appendNumber appends a number as package strconv reads it.
+func appendNumber(dst, text []byte) []byte {
+	for _, b := range text {
+		switch b {
+		case ' ':
+			continue
+		case 'D', 'd':
+			b = 'E'
+		}
+		dst = append(dst, b)
+	}
+	return dst
+}
+
+func trimLeft(b []byte) []byte  { return bytes.TrimLeft(b, blanks) }
+func trimRight(b []byte) []byte { return bytes.TrimRight(b, " ") }

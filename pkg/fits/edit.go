@@ -1,7 +1,7 @@
 package fits
 
 import (
-	"fmt"
+	"bytes"
 	"math"
 	"slices"
 	"strconv"
@@ -30,35 +30,43 @@ func (h *Header) Set(key string, value any, comment string) error {
 // SetAfter is Set, but a new card goes behind the card with the keyword after, if that
 // exists.
 func (h *Header) SetAfter(after, key string, value any, comment string) error {
-	i := h.find(after)
+	i := h.seek(after)
 	if i < 0 {
 		return h.Set(key, value, comment)
 	}
-	_, n := h.valueAt(i)
+	_, n := h.entryAt(i)
 	return h.set(i+n, key, value, comment)
 }
 
 // set writes key where it is, or at card i if it is nowhere.
 func (h *Header) set(i int, key string, value any, comment string) error {
 	key = canonical(key)
-	n, fresh := 0, true
-	if at := h.find(key); at >= 0 {
-		var old Value
-		old, n = h.valueAt(at)
-		if comment == "" {
-			comment = old.Comment
+	at := h.seek(key)
+	n := 0
+	if at >= 0 {
+		var old entry
+		old, n = h.entryAt(at)
+		if i = at; comment == "" {
+			comment = string(old.comment)
 		}
-		i, fresh = at, false
 	}
-	cards, err := format(key, value, comment)
+	var buf [2]Card
+	cards, err := appendCards(buf[:0], key, value, comment)
 	if err != nil {
 		return err
 	}
-	if !fresh {
+	if at >= 0 && h.where.Load().twice {
 		h.deleteFrom(i+n, key)
 	}
-	h.cards = slices.Replace(h.cards, i, i+n, cards...)
-	h.where.Store(nil)
+	switch {
+	case len(cards) == n:
+		copy(h.cards[i:], cards)
+	case i == len(h.cards):
+		h.Append(cards...)
+	default:
+		h.cards = slices.Replace(h.cards, i, i+n, cards...)
+		h.moved()
+	}
 	return nil
 }
 
@@ -66,30 +74,50 @@ func (h *Header) set(i int, key string, value any, comment string) error {
 // them. COMMENT, HISTORY and "" remove all commentary of that kind.
 func (h *Header) Delete(keys ...string) {
 	for _, key := range keys {
-		if key = canonical(key); h.find(key) >= 0 {
-			h.deleteFrom(0, key)
+		key = canonical(key)
+		if i := h.seek(key); i >= 0 {
+			if key == "CONTINUE" {
+				i = 0 // it has to be seen to which strings they belong
+			}
+			h.deleteFrom(i, key)
 		}
 	}
 }
 
 // deleteFrom removes the cards with a canonical keyword from card first on.
 func (h *Header) deleteFrom(first int, key string) {
+	h.deleteFunc(first, func(card []byte) bool { return isNamed(card, key) })
+}
+
+// deleteFunc removes the cards for which del is true, with their continuations, from card
+// first on, which is none. It asks about no card that continues another.
+func (h *Header) deleteFunc(first int, del func(card []byte) bool) {
 	kept := h.cards[:first]
 	for i := first; i < len(h.cards); {
-		_, n := h.valueAt(i)
-		if canonical(h.cards[i].Keyword()) != key {
+		_, n := h.entryAt(i)
+		if !del(h.cards[i][:]) {
 			kept = append(kept, h.cards[i:i+n]...)
 		}
 		i += n
 	}
-	h.cards = kept
-	h.where.Store(nil)
+	if len(kept) < len(h.cards) {
+		h.cards = kept
+		h.moved()
+	}
 }
 
 // Append adds cards as they are at the end.
 func (h *Header) Append(cards ...Card) {
+	n := len(h.cards)
 	h.cards = append(h.cards, cards...)
-	h.where.Store(nil)
+	t := h.where.Load()
+	if t == nil || t.shared.Load() || !t.room(len(cards)) {
+		h.moved()
+		return
+	}
+	for i := range cards {
+		t.add(h.cards, n+i)
+	}
 }
 
 // AddHistory adds text at the end as HISTORY cards of 72 characters each. A line end
@@ -104,7 +132,10 @@ func (h *Header) addCommentary(key, text string) {
 		line = ascii(line)
 		for {
 			n := min(len(line), cardSize-8)
-			h.Append(newCard(fmt.Sprintf("%-8s%s", key, line[:n])))
+			c := blank
+			copy(c[:], key)
+			copy(c[8:], line[:n])
+			h.Append(c)
 			if line = line[n:]; line == "" {
 				break
 			}
@@ -112,70 +143,74 @@ func (h *Header) addCommentary(key, text string) {
 	}
 }
 
-// format returns the cards of a keyword in canonical form (section 4.1.2 and 4.2).
-func format(key string, value any, comment string) ([]Card, error) {
+// appendCards appends the cards of a keyword in canonical form (section 4.1.2 and 4.2).
+func appendCards(dst []Card, key string, value any, comment string) ([]Card, error) {
 	const op = "fits.Header.Set"
-	head, fixed := fmt.Sprintf("%-8s= ", key), true
-	if !isStandardKeyword(key) {
-		if !isHierarchKeyword(key) {
-			return nil, fault.New(fault.Internal, op, "%q cannot be a keyword: expected letters, digits, - and _, and blanks between words", key)
-		}
-		head, fixed = "HIERARCH "+key+" = ", false
+	var buf [cardSize + 16]byte // room for any number behind the longest keyword
+	head, fixed := buf[:0], true
+	switch {
+	case isStandardKeyword(key):
+		head = append(append(head, key...), "        "[len(key):]...)
+		head = append(head, "= "...)
+	case !isHierarchKeyword(key):
+		return nil, fault.New(fault.Internal, op, "%q cannot be a keyword: expected letters, digits, - and _, and blanks between words", strings.Clone(key))
+	default:
+		head = append(append(append(head, "HIERARCH "...), key...), " = "...)
+		fixed = false
 	}
 	comment = ascii(comment)
-	var text string
+	begin := len(head)
+	line := head
 	switch v := value.(type) {
 	case nil:
 	case bool:
-		text = "F"
-		if v {
-			text = "T"
-		}
+		line = append(line, "FT"[b2i(v)])
 	case int:
-		text = strconv.Itoa(v)
+		line = strconv.AppendInt(line, int64(v), 10)
 	case int64:
-		text = strconv.FormatInt(v, 10)
+		line = strconv.AppendInt(line, v, 10)
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fault.New(fault.Internal, op, "%s = %g: FITS headers hold finite numbers only", key, v)
+			return nil, fault.New(fault.Internal, op, "%s = %g: FITS headers hold finite numbers only", strings.Clone(key), v)
 		}
-		text = strconv.FormatFloat(v, 'G', -1, 64)
-		if !strings.ContainsAny(text, ".E") {
-			text += ".0"
+		line = strconv.AppendFloat(line, v, 'G', -1, 64)
+		if !bytes.ContainsAny(line[begin:], ".E") {
+			line = append(line, ".0"...)
 		}
 	case string:
 		if !isText(v) {
-			return nil, fault.New(fault.Internal, op, "%s = %q: FITS headers hold printable ASCII only", key, v)
+			return nil, fault.New(fault.Internal, op, "%s = %q: FITS headers hold printable ASCII only", strings.Clone(key), v)
 		}
-		return formatString(head, fixed, v, comment)
+		return appendString(dst, head, fixed, v, comment)
 	default:
-		return nil, fault.New(fault.Internal, op, "%s: a value of type %T has no form in FITS", key, value)
+		return nil, fault.New(fault.Internal, op, "%s: a value of type %T has no form in FITS", strings.Clone(key), value)
 	}
-	if fixed {
-		text = fmt.Sprintf("%20s", text)
+	if width := len(line) - begin; fixed && width < 20 {
+		line = append(line, blank[:20-width]...)
+		copy(line[begin+20-width:], line[begin:begin+width])
+		copy(line[begin:], blank[:20-width])
 	}
-	if len(head)+len(text) > cardSize {
-		return nil, fault.New(fault.Internal, op, "the keyword %s and the value %s do not fit a card", key, text)
+	if len(line) > cardSize {
+		return nil, fault.New(fault.Internal, op, "the keyword %s and the value %s do not fit a card", strings.Clone(key), string(line[begin:]))
 	}
-	return []Card{newCard(withComment(head+text, comment))}, nil
+	return append(dst, withComment(line, comment)), nil
 }
 
-// formatString returns the cards of a string: one, or several joined by CONTINUE.
-func formatString(head string, fixed bool, s, comment string) ([]Card, error) {
+// appendString appends the cards of a string: one, or several joined by CONTINUE.
+func appendString(dst []Card, head []byte, fixed bool, s, comment string) ([]Card, error) {
 	s = strings.TrimRight(s, " ")
-	text := quote(s)
-	if fixed && len(text) < 10 { // section 4.2.1.1: at least eight characters
-		text = fmt.Sprintf("'%-8s'", text[1:len(text)-1])
-	}
 	// A string that ends in "&" would swallow a CONTINUE card that happens to follow it,
 	// so it takes the long form, whose last card ends it for certain.
-	if len(head)+len(text) <= cardSize && !strings.HasSuffix(s, "&") {
-		return []Card{newCard(withComment(head+text, comment))}, nil
+	if quotedLen := len(s) + strings.Count(s, "'") + 2; len(head)+quotedLen <= cardSize && !strings.HasSuffix(s, "&") {
+		line := appendQuoted(head, s)
+		if short := 10 - (len(line) - len(head)); fixed && short > 0 { // section 4.2.1.1: at least eight characters
+			line = append(append(line[:len(line)-1], blank[:short]...), '\'')
+		}
+		return append(dst, withComment(line, comment)), nil
 	}
 	if len(head)+len("'x&'") > cardSize {
-		return nil, fault.New(fault.Internal, "fits.Header.Set", "the keyword in %q leaves no room for a value", head)
+		return nil, fault.New(fault.Internal, "fits.Header.Set", "the keyword in %q leaves no room for a value", string(head))
 	}
-	var cards []Card
 	for s != "" {
 		n, quoted := 0, len("''&")
 		for n < len(s) {
@@ -190,25 +225,45 @@ func formatString(head string, fixed bool, s, comment string) ([]Card, error) {
 			n++
 		}
 		if n == 0 { // no room for a quote, which is written twice
-			return nil, fault.New(fault.Internal, "fits.Header.Set", "the keyword in %q leaves no room for a value", head)
+			return nil, fault.New(fault.Internal, "fits.Header.Set", "the keyword in %q leaves no room for a value", string(head))
 		}
-		text := quote(s[:n] + "&")
-		cards = append(cards, newCard(head+text))
-		s, head = s[n:], "CONTINUE  "
+		line := appendQuoted(head, s[:n])
+		line = append(line[:len(line)-1], "&'"...)
+		dst = append(dst, withComment(line, ""))
+		s, head = s[n:], append(head[:0], "CONTINUE  "...)
 	}
-	cards = append(cards, newCard(withComment("CONTINUE  ''", comment)))
-	return cards, nil
+	return append(dst, withComment(append(head[:0], "CONTINUE  ''"...), comment)), nil
 }
 
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
-// withComment adds a comment from column 32 on, or behind a longer value.
-func withComment(card, comment string) string {
-	if comment == "" || len(card)+len(" / ") >= cardSize {
-		return card
+// appendQuoted appends a string in quotes; inside, a quote is written twice.
+func appendQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '\'')
+	for i := range len(s) {
+		if s[i] == '\'' {
+			dst = append(dst, '\'')
+		}
+		dst = append(dst, s[i])
 	}
-	card = fmt.Sprintf("%-30s / %s", card, comment)
-	return strings.TrimRight(card[:min(len(card), cardSize)], " ")
+	return append(dst, '\'')
+}
+
+// withComment makes a card of a keyword with its value, which fit it, and adds as much of
+// a comment as fits from column 32 on, or behind a longer value.
+func withComment(line []byte, comment string) Card {
+	c := blank
+	copy(c[:], line)
+	if at := max(len(line), 30); comment != "" && len(line)+len(" / ") < cardSize {
+		copy(c[at:], " / ")
+		copy(c[at+len(" / "):], comment)
+	}
+	return c
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func isStandardKeyword(key string) bool {

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -20,7 +19,8 @@ import (
 // Reading is safe for concurrent use; changing is not.
 type Header struct {
 	cards []Card
-	where atomic.Pointer[map[string]int] // keyword → first card with it; built when first asked for
+	where atomic.Pointer[table] // built when first asked for
+	spare *table                // one that changes have made useless, to be filled again by the next change
 }
 
 // ParseHeader reads the cards of block up to the END card, and ignores what follows it.
@@ -99,83 +99,79 @@ func (h *Header) Len() int { return len(h.cards) }
 // Cards yields the cards in their order.
 func (h *Header) Cards() iter.Seq2[int, Card] { return slices.All(h.cards) }
 
-// Clone returns a copy that shares nothing with h.
-func (h *Header) Clone() *Header { return &Header{cards: slices.Clone(h.cards)} }
+// Clone returns a copy; changing one does not change the other.
+func (h *Header) Clone() *Header {
+	c := &Header{cards: append(make([]Card, 0, len(h.cards)+8), h.cards...)} // some cards more are likely
+	if t := h.where.Load(); t != nil {
+		t.shared.Store(true)
+		c.where.Store(t)
+	}
+	return c
+}
 
 // Bytes returns the header as it stands in a file: cards, END and blanks up to a
 // multiple of 2880 bytes.
 func (h *Header) Bytes() []byte {
-	block := make([]byte, 0, padded(int64(len(h.cards)+1)*cardSize))
-	for i := range h.cards {
-		block = append(block, h.cards[i][:]...)
-	}
-	block = append(block, "END"...)
-	for len(block) < cap(block) {
-		block = append(block, ' ')
-	}
-	return block
+	return h.appendBlocks(make([]byte, 0, blocks(len(h.cards))))
 }
+
+// blocks returns the bytes of a header of n cards and END.
+func blocks(n int) int64 { return padded(int64(n+1) * cardSize) }
+
+// appendBlocks appends what Bytes returns.
+func (h *Header) appendBlocks(dst []byte) []byte {
+	end := len(dst) + int(blocks(len(h.cards)))
+	for i := range h.cards {
+		dst = append(dst, h.cards[i][:]...)
+	}
+	dst = append(dst, "END"...)
+	for len(dst) < end {
+		dst = append(dst, blank[:min(end-len(dst), cardSize)]...)
+	}
+	return dst
+}
+
+var blank = newCard("")
 
 // padded rounds n up to whole blocks.
 func padded(n int64) int64 { return (n + blockSize - 1) / blockSize * blockSize }
 
-// canonical returns the form of a keyword by which cards are found: upper case, words
-// one blank apart, without HIERARCH.
-func canonical(key string) string {
-	key = strings.ToUpper(key)
-	if strings.IndexByte(key, ' ') >= 0 {
-		key = strings.Join(strings.Fields(key), " ")
-		key = strings.TrimPrefix(key, "HIERARCH ")
-	}
-	return key
-}
-
-// appendCanonical appends the canonical form of a card's keyword.
-func appendCanonical(dst, card []byte) []byte {
-	name, _ := splitCard(card)
-	for _, b := range name {
-		if !isKeywordByte(b) {
-			return append(dst, canonical(Card(card).Keyword())...)
-		}
-	}
-	return append(dst, name...)
-}
-
-// find returns the number of the first card with a keyword, or -1.
+// find returns the number of the first card with a keyword, or -1. Goroutines that build
+// the table at once build equal ones.
 func (h *Header) find(key string) int {
-	m := h.where.Load()
-	if m == nil {
-		m = h.index()
+	t := h.where.Load()
+	if t == nil {
+		t = (*table)(nil).build(h.cards)
+		h.where.Store(t)
 	}
-	if i, ok := (*m)[key]; ok {
+	return h.lookUp(t, key)
+}
+
+// seek is find for those who change h, alone: it builds no second table.
+func (h *Header) seek(key string) int {
+	t := h.where.Load()
+	if t == nil {
+		t, h.spare = h.spare.build(h.cards), nil
+		h.where.Store(t)
+	}
+	return h.lookUp(t, key)
+}
+
+func (h *Header) lookUp(t *table, key string) int {
+	if i := t.find(h.cards, key); i >= 0 {
 		return i
 	}
-	if i, ok := (*m)[canonical(key)]; ok {
-		return i
+	if c := canonical(key); c != key {
+		return t.find(h.cards, c)
 	}
 	return -1
 }
 
-// index builds the map from keywords to cards. Several goroutines may do so at once;
-// their maps are equal.
-func (h *Header) index() *map[string]int {
-	names := make([]byte, 0, 10*len(h.cards))
-	ends := make([]int, len(h.cards))
-	for i := range h.cards {
-		names = appendCanonical(names, h.cards[i][:])
-		ends[i] = len(names)
+// moved gives up the table because cards have moved.
+func (h *Header) moved() {
+	if t := h.where.Swap(nil); t != nil && !t.shared.Load() {
+		h.spare = t
 	}
-	all, start := string(names), 0
-	m := make(map[string]int, len(h.cards))
-	for i, end := range ends {
-		name := all[start:end]
-		if _, seen := m[name]; !seen {
-			m[name] = i
-		}
-		start = end
-	}
-	h.where.Store(&m)
-	return &m
 }
 
 // Has reports whether there is a card with the keyword, be it without a value.
@@ -187,10 +183,10 @@ func (h *Header) Duplicates() []string {
 	var twice []string
 	seen := make(map[string]bool, len(h.cards))
 	for i := range h.cards {
-		if _, field := splitCard(h.cards[i][:]); field == nil {
+		if _, rest := splitCard(h.cards[i][:]); rest == nil {
 			continue
 		}
-		name := canonical(h.cards[i].Keyword())
+		name := canonical(keyword(h.cards[i][:]))
 		if seen[name] && !slices.Contains(twice, name) {
 			twice = append(twice, name)
 		}
@@ -206,105 +202,112 @@ func (h *Header) Value(key string) (v Value, ok bool) {
 	if i < 0 {
 		return Value{}, false
 	}
-	v, _ = h.valueAt(i)
-	return v, true
+	f, _ := h.entryAt(i)
+	return f.value(), true
 }
 
-// valueAt returns the value of card i and how many cards it takes (section 4.2.1.2): a
+// entryAt returns the value of card i and how many cards it takes (section 4.2.1.2): a
 // string that ends in "&" goes on in the CONTINUE card that follows, if one does.
-func (h *Header) valueAt(i int) (v Value, cards int) {
-	v, cards = h.cards[i].Value(), 1
-	if v.Kind != String || !strings.HasSuffix(v.Text, "&") {
-		return v, cards
+func (h *Header) entryAt(i int) (f entry, cards int) {
+	f, cards = parseCard(h.cards[i][:]), 1
+	if f.kind != String || !bytes.HasSuffix(f.text, ampersand) {
+		return f, cards
 	}
-	text, comment := []byte(v.Text), []byte(v.Comment)
-	for i+cards < len(h.cards) && bytes.HasSuffix(text, []byte("&")) {
+	text, comment := slices.Clone(f.text), slices.Clone(f.comment)
+	for i+cards < len(h.cards) && bytes.HasSuffix(text, ampersand) {
 		next, ok := continuation(h.cards[i+cards][:])
 		if !ok {
 			break
 		}
-		text = append(text[:len(text)-1], next.Text...)
-		if next.Comment != "" {
+		text = append(text[:len(text)-1], next.text...)
+		if len(next.comment) > 0 {
 			if len(comment) > 0 {
 				comment = append(comment, ' ')
 			}
-			comment = append(comment, next.Comment...)
+			comment = append(comment, next.comment...)
 		}
 		cards++
 	}
-	return Value{Kind: String, Text: trimRight(text), Comment: string(comment)}, cards
+	return entry{String, trimRight(text), comment}, cards
 }
+
+var ampersand = []byte("&")
 
 // present returns the value of key for the typed readers: ok is false if it is absent,
 // undefined or commentary.
-func (h *Header) present(key string) (v Value, ok bool) {
-	v, ok = h.Value(key)
-	return v, ok && v.Kind != Undefined && v.Kind != NoValue
+func (h *Header) present(key string) (f entry, ok bool) {
+	i := h.find(key)
+	if i < 0 {
+		return entry{}, false
+	}
+	f, _ = h.entryAt(i)
+	return f, f.kind != Undefined && f.kind != NoValue
 }
 
 // Float returns the value of key as a number; ok is false if it is absent or undefined.
 // The error is [fault.Corrupt] if it is no number or none that a float64 can hold.
-func (h *Header) Float(key string) (f float64, ok bool, err error) {
-	v, ok := h.present(key)
+func (h *Header) Float(key string) (v float64, ok bool, err error) {
+	f, ok := h.present(key)
 	if !ok {
 		return 0, false, nil
 	}
-	if v.Kind == Integer || v.Kind == Real {
-		if f, err := strconv.ParseFloat(goNumber(v.Text), 64); err == nil {
-			return f, true, nil
+	if f.kind == Integer || f.kind == Real {
+		if v, err := parseFloat(f.text); err == nil {
+			return v, true, nil
 		}
 	}
-	return 0, false, wrongValue("fits.Header.Float", key, v, "a number")
+	return 0, false, wrongValue("fits.Header.Float", key, f, "a number")
 }
 
 // Int returns the value of key as an integer; ok is false if it is absent or undefined.
 // A real without a fraction, such as 2., is one too. The error is [fault.Corrupt] if
 // the value is anything else or does not fit 64 bits.
 func (h *Header) Int(key string) (n int64, ok bool, err error) {
-	v, ok := h.present(key)
+	f, ok := h.present(key)
 	if !ok {
 		return 0, false, nil
 	}
-	switch v.Kind {
+	switch f.kind {
 	case Integer:
-		if n, err := strconv.ParseInt(goNumber(v.Text), 10, 64); err == nil {
+		if n, err := parseInt(f.text); err == nil {
 			return n, true, nil
 		}
 	case Real:
-		if f, err := strconv.ParseFloat(goNumber(v.Text), 64); err == nil && f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
-			return int64(f), true, nil
+		if v, err := parseFloat(f.text); err == nil && v == math.Trunc(v) && math.Abs(v) <= 1<<53 {
+			return int64(v), true, nil
 		}
 	}
-	return 0, false, wrongValue("fits.Header.Int", key, v, "an integer of 64 bits")
+	return 0, false, wrongValue("fits.Header.Int", key, f, "an integer of 64 bits")
 }
 
 // Text returns the value of key, a string, with CONTINUE cards joined and without
 // trailing blanks; ok is false if it is absent or undefined. The error is
 // [fault.Corrupt] if it is no string.
 func (h *Header) Text(key string) (s string, ok bool, err error) {
-	v, ok := h.present(key)
+	f, ok := h.present(key)
 	if !ok {
 		return "", false, nil
 	}
-	if v.Kind == String {
-		return v.Text, true, nil
+	if f.kind == String {
+		return string(f.text), true, nil
 	}
-	return "", false, wrongValue("fits.Header.Text", key, v, "a string in single quotes")
+	return "", false, wrongValue("fits.Header.Text", key, f, "a string in single quotes")
 }
 
 // Bool returns the value of key, T or F; ok is false if it is absent or undefined. The
 // error is [fault.Corrupt] if it is neither.
 func (h *Header) Bool(key string) (b, ok bool, err error) {
-	v, ok := h.present(key)
+	f, ok := h.present(key)
 	if !ok {
 		return false, false, nil
 	}
-	if v.Kind == Logical {
-		return v.Text == "T", true, nil
+	if f.kind == Logical {
+		return f.text[0] == 'T', true, nil
 	}
-	return false, false, wrongValue("fits.Header.Bool", key, v, "T or F")
+	return false, false, wrongValue("fits.Header.Bool", key, f, "T or F")
 }
 
-func wrongValue(op, key string, v Value, want string) error {
-	return fault.New(fault.Corrupt, op, "the card %s holds %s (%s); expected %s", key, v.Text, v.Kind, want)
+// wrongValue does not keep key, so that callers may build it without allocating.
+func wrongValue(op, key string, f entry, want string) error {
+	return fault.New(fault.Corrupt, op, "the card %s holds %s (%s); expected %s", strings.Clone(key), string(f.text), f.kind, want)
 }

@@ -2,6 +2,7 @@ package fits
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 func NewPrimary(bitpix int, shape []int64) *Header {
 	h := new(Header)
 	h.cards = append(h.cards, simpleCard)
-	h.cards = append(h.cards, shapeCards(bitpix, shape)...)
+	h.cards = shapeCards(h.cards, bitpix, shape)
 	h.cards = append(h.cards, extendCard)
 	return h
 }
@@ -22,7 +23,7 @@ func NewPrimary(bitpix int, shape []int64) *Header {
 func NewImage(bitpix int, shape []int64) *Header {
 	h := new(Header)
 	h.cards = append(h.cards, imageCard)
-	h.cards = append(h.cards, shapeCards(bitpix, shape)...)
+	h.cards = shapeCards(h.cards, bitpix, shape)
 	h.cards = append(h.cards, pcountCard, gcountCard)
 	return h
 }
@@ -35,28 +36,43 @@ var (
 	gcountCard = newCard(fmt.Sprintf("GCOUNT  = %20d / one group", 1))
 )
 
-func shapeCards(bitpix int, shape []int64) []Card {
-	number := func(key string, n int64, comment string) Card {
-		return newCard(fmt.Sprintf("%-8s= %20d / %s", key, n, comment))
-	}
-	cards := []Card{
-		number("BITPIX", int64(bitpix), pixelComment(bitpix)),
-		number("NAXIS", int64(len(shape)), "number of axes"),
-	}
+// shapeCards appends BITPIX, NAXIS and NAXISn.
+func shapeCards(dst []Card, bitpix int, shape []int64) []Card {
+	dst = append(dst, numberCard("BITPIX", int64(bitpix), pixelComment(bitpix)), numberCard("NAXIS", int64(len(shape)), "number of axes"))
 	for i, n := range shape {
-		cards = append(cards, number("NAXIS"+strconv.Itoa(i+1), n, "length of axis "+strconv.Itoa(i+1)))
+		key := axisKey("NAXIS", i+1)
+		dst = append(dst, numberCard(key, n, "length of axis "+key[len("NAXIS"):]))
 	}
-	return cards
+	return dst
+}
+
+func numberCard(key string, n int64, comment string) Card {
+	var buf [2]Card
+	cards, _ := appendCards(buf[:0], key, n, comment) // no error: a standard keyword, an integer
+	return cards[0]
+}
+
+// axisKeys are the keywords of the axes of most images.
+var axisKeys = [...]string{"NAXIS1", "NAXIS2", "NAXIS3", "NAXIS4"}
+
+// axisKey returns NAXISn, or ZNAXISn.
+func axisKey(name string, n int) string {
+	if name == "NAXIS" && n <= len(axisKeys) {
+		return axisKeys[n-1]
+	}
+	return name + strconv.Itoa(n)
 }
 
 func pixelComment(bitpix int) string {
-	switch {
-	case bitpix == 8:
+	switch bitpix {
+	case 8:
 		return "unsigned 8-bit integers"
-	case bitpix < 0:
-		return fmt.Sprintf("IEEE floating point of %d bits", -bitpix)
+	case -32:
+		return "IEEE floating point of 32 bits"
+	case -64:
+		return "IEEE floating point of 64 bits"
 	}
-	return fmt.Sprintf("%d-bit integers", bitpix)
+	return strconv.Itoa(bitpix) + "-bit integers"
 }
 
 // SetShape makes h, whose first card is SIMPLE or XTENSION, announce an image of the
@@ -64,45 +80,66 @@ func pixelComment(bitpix int) string {
 // keeping cards whose value stays the same; NAXISn of axes that are gone are deleted.
 // The error is [fault.Internal] if h begins with anything else.
 func (h *Header) SetShape(bitpix int, shape []int64) error {
-	if h.Len() == 0 || !isFirstKeyword(h.cards[0].Keyword()) {
+	if !h.isFirst() {
 		return fault.New(fault.Internal, "fits.Header.SetShape", "the header begins with neither SIMPLE nor XTENSION")
 	}
-	fresh := shapeCards(bitpix, shape)
-	for i, c := range fresh {
-		at := h.find(c.Keyword())
+	var buf [8]Card
+	fresh := shapeCards(buf[:0], bitpix, shape)
+	for i := range fresh {
+		c := &fresh[i]
+		at := h.seek(keyword(c[:]))
 		if at < 0 {
 			continue
 		}
-		if old := h.cards[at].Value(); old.Kind == Integer && old.Text == c.Value().Text {
-			fresh[i] = h.cards[at]
-		} else if old.Comment != "" {
-			text := strings.TrimRight(string(c[:30]), " ")
-			fresh[i] = newCard(withComment(text, old.Comment))
+		old := parseCard(h.cards[at][:])
+		if old.kind == Integer && string(old.text) == string(parseCard(c[:]).text) {
+			*c = h.cards[at]
+		} else if len(old.comment) > 0 {
+			*c = withComment(c[:30], string(old.comment))
 		}
 	}
-	h.dropShape()
+	// Where the cards are already in their place they are overwritten.
+	if h.beginsWith(fresh) {
+		copy(h.cards[1:], fresh)
+		return nil
+	}
+	h.deleteFunc(1, isShapeCard)
 	h.insert(1, fresh...)
 	return nil
 }
 
-func isFirstKeyword(key string) bool { return key == "SIMPLE" || key == "XTENSION" }
+// isFirst reports whether h begins as a header must.
+func (h *Header) isFirst() bool {
+	if len(h.cards) == 0 {
+		return false
+	}
+	key := keyword(h.cards[0][:])
+	return key == "SIMPLE" || key == "XTENSION"
+}
 
-// dropShape deletes BITPIX, NAXIS and all NAXISn.
-func (h *Header) dropShape() {
-	keys := []string{"BITPIX", "NAXIS"}
-	for i := range h.cards {
-		key := canonical(h.cards[i].Keyword())
-		if n, ok := strings.CutPrefix(key, "NAXIS"); ok && n != "" && strings.Trim(n, "0123456789") == "" {
-			keys = append(keys, key)
+// beginsWith reports whether the cards behind the first have the keywords of fresh, and no
+// other card tells of the shape.
+func (h *Header) beginsWith(fresh []Card) bool {
+	for i := range h.cards[1:] {
+		card := h.cards[1+i][:]
+		if i < len(fresh) && !isNamed(card, keyword(fresh[i][:])) || i >= len(fresh) && isShapeCard(card) {
+			return false
 		}
 	}
-	h.Delete(keys...)
+	return len(h.cards) > len(fresh)
+}
+
+// isShapeCard reports whether a card is BITPIX, NAXIS or an NAXISn.
+func isShapeCard(card []byte) bool {
+	key := canonical(keyword(card))
+	n, ok := strings.CutPrefix(key, "NAXIS")
+	return key == "BITPIX" || ok && strings.Trim(n, "0123456789") == ""
 }
 
 // insert puts cards before card i.
 func (h *Header) insert(i int, cards ...Card) {
-	h.cards = append(h.cards[:i:i], append(cards, h.cards[i:]...)...)
-	h.where.Store(nil)
+	h.cards = slices.Insert(h.cards, i, cards...)
+	h.moved()
 }
 
 // AsPrimary returns h as the header of a primary HDU: an IMAGE extension gets SIMPLE for
@@ -127,11 +164,11 @@ func (h *Header) AsExtension() (*Header, error) {
 // has the cards behind after NAXISn, without the keywords in drop.
 func (h *Header) convert(key string, first Card, behind []Card, drop ...string) (*Header, error) {
 	const op = "fits.Header.AsPrimary, AsExtension"
-	if h.Len() == 0 || !isFirstKeyword(h.cards[0].Keyword()) {
+	if !h.isFirst() {
 		return nil, fault.New(fault.Corrupt, op, "the header begins with neither SIMPLE nor XTENSION")
 	}
 	c := h.Clone()
-	if c.cards[0].Keyword() == key {
+	if keyword(c.cards[0][:]) == key {
 		return c, nil
 	}
 	if kind := extensionKind(h); key == "SIMPLE" && kind != Image {
