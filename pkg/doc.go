@@ -16,7 +16,7 @@
 //	cutout                                   plans and extracts pixels, cards, provenance
 //	soda                                     parameters of a request → what shall be cut
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
-//	uws  stencil  pixel                      jobs, phases, XML · regions on the sky · boxes of pixels
+//	uws  stencil  pixel  fits/tile           jobs, phases, XML · regions on the sky · boxes of pixels · codecs of tiles
 //	sky  fault  outside                      directions and angles · kinds of error · what tests are judged by
 //
 // How a request becomes a FITS file: api reads the parameters (soda), writes a job (uws)
@@ -30,6 +30,7 @@
 //
 //	a stencil      a file and a line of the table in stencil
 //	a projection   a file and a line of the table in wcs
+//	a tile codec   a file and a line of the table in fits/tile
 //	a parameter    a line of the table in soda
 //	a card rule    a line of the tables in cutout
 //	an error kind  a code in fault and a line of the table in api/errors.go

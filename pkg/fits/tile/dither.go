@@ -1,0 +1,121 @@
+package tile
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// randoms are the numbers that were subtracted by dithering: 10 000 of Park and Miller's
+// minimal generator, as float32 values (FITS 4.0, appendix I).
+var randoms = func() (r [10_000]float64) {
+	const a, m = 16807, 1<<31 - 1
+	seed := int64(1)
+	for i := range r {
+		seed = seed * a % m
+		r[i] = float64(float32(float64(seed) / m))
+	}
+	return r
+}()
+
+// zeroValue is the integer that means an exact zero in SUBTRACTIVE_DITHER_2.
+const zeroValue = math.MinInt32 + 2
+
+// absent is no int32: a special value that no pixel has.
+const absent = math.MaxInt64
+
+// quantum is how the integers of one tile become floating-point values.
+type quantum struct {
+	scale, zero float64
+	blank       int64 // the integer that means NaN, or absent
+	exactZero   int64 // the integer that means zero, or absent
+	row         int   // of randoms, where the dithering of the tile begins; -1 for none
+}
+
+// cursor is a place in the randoms: rows begin one after the other, each at a place that
+// its own first number decides, and go to the end (FITS 4.0, section 10.2.1).
+type cursor struct{ row, next int }
+
+func cursorAt(row int) cursor {
+	return cursor{row, int(float32(randoms[row]) * 500)}
+}
+
+// skip moves the cursor on by n pixels.
+func (c *cursor) skip(n int) {
+	for n >= len(randoms)-c.next {
+		n -= len(randoms) - c.next
+		*c = cursorAt((c.row + 1) % len(randoms))
+	}
+	c.next += n
+}
+
+// put writes the values of ints, the first of which is pixel number first of the tile, as
+// big-endian float32 (size 4) or float64 (size 8). All arithmetic is in float64, each
+// operation rounded by itself, as in CFITSIO: the conversions forbid fused ones.
+func (q *quantum) put(dst []byte, ints []int32, first, size int) {
+	if q.row < 0 {
+		q.putPlain(dst, ints, size)
+		return
+	}
+	c := cursorAt(q.row)
+	c.skip(first)
+	for len(ints) > 0 {
+		n := min(len(ints), len(randoms)-c.next)
+		if r := randoms[c.next:][:n]; size == 4 {
+			q.putFloat32(dst[:4*n], ints[:n], r)
+		} else {
+			q.putFloat64(dst[:8*n], ints[:n], r)
+		}
+		dst, ints = dst[n*size:], ints[n:]
+		c.skip(n)
+	}
+}
+
+// The bits of the NaN that CFITSIO writes.
+const (
+	nan32 = math.MaxUint32
+	nan64 = math.MaxUint64
+)
+
+func (q *quantum) putFloat32(dst []byte, ints []int32, r []float64) {
+	scale, zero, blank, exactZero := q.scale, q.zero, q.blank, q.exactZero
+	r = r[:len(ints)]
+	for i, v := range ints {
+		bits := math.Float32bits(float32(float64((float64(v)-r[i]+0.5)*scale) + zero))
+		if int64(v) == blank {
+			bits = nan32
+		} else if int64(v) == exactZero {
+			bits = 0
+		}
+		binary.BigEndian.PutUint32(dst[4*i:], bits)
+	}
+}
+
+func (q *quantum) putFloat64(dst []byte, ints []int32, r []float64) {
+	scale, zero, blank, exactZero := q.scale, q.zero, q.blank, q.exactZero
+	r = r[:len(ints)]
+	for i, v := range ints {
+		bits := math.Float64bits(float64((float64(v)-r[i]+0.5)*scale) + zero)
+		if int64(v) == blank {
+			bits = nan64
+		} else if int64(v) == exactZero {
+			bits = 0
+		}
+		binary.BigEndian.PutUint64(dst[8*i:], bits)
+	}
+}
+
+func (q *quantum) putPlain(dst []byte, ints []int32, size int) {
+	for i, v := range ints {
+		f := float64(float64(v)*q.scale) + q.zero
+		switch blank := int64(v) == q.blank; {
+		case size == 4 && blank:
+			binary.BigEndian.PutUint32(dst[4*i:], nan32)
+		case size == 4:
+			binary.BigEndian.PutUint32(dst[4*i:], math.Float32bits(float32(f)))
+		case blank:
+			binary.BigEndian.PutUint64(dst[8*i:], nan64)
+		default:
+			binary.BigEndian.PutUint64(dst[8*i:], math.Float64bits(f))
+		}
+	}
+}

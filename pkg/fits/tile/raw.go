@@ -1,0 +1,79 @@
+package tile
+
+import (
+	"encoding/binary"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+)
+
+// decodePlain copies the first pixels of a tile of NOCOMPRESS.
+func decodePlain(dst, src []byte, all, _ int, _ *Pixels) error {
+	if len(src) != all {
+		return fault.New(fault.Corrupt, "tile.Decode", "a tile that is not compressed has %d bytes; its pixels take %d", len(src), all)
+	}
+	copy(dst, src)
+	return nil
+}
+
+// decodeGzip1 writes the first pixels of a tile of GZIP_1 (section 10.4.2).
+func decodeGzip1(dst, src []byte, all, _ int, _ *Pixels) error {
+	return inflate(dst, src, len(dst) == all)
+}
+
+// decodeGzip2 writes the first pixels of a tile of GZIP_2 (section 10.4.2): first come the
+// most significant bytes of all pixels, then the next ones, and so on.
+func decodeGzip2(dst, src []byte, all, size int, p *Pixels) error {
+	if size == 1 {
+		return decodeGzip1(dst, src, all, size, p)
+	}
+	p.shuffled = grow(p.shuffled, all)
+	// Of the least significant bytes only the first are needed.
+	need := all - all/size + len(dst)/size
+	if err := inflate(p.shuffled[:need], src, need == all); err != nil {
+		return err
+	}
+	unshuffle(dst, p.shuffled[:need], all/size, size)
+	return nil
+}
+
+// unshuffle brings together the bytes of the first len(dst)/size values of size bytes; in
+// src those of equal weight stand together, count of them.
+func unshuffle(dst, src []byte, count, size int) {
+	n := len(dst) / size
+	switch size {
+	case 2:
+		b0, b1 := src[:n], src[count:][:n]
+		for i := range n {
+			binary.BigEndian.PutUint16(dst[2*i:], uint16(b0[i])<<8|uint16(b1[i]))
+		}
+	case 4:
+		b0, b1, b2, b3 := src[:n], src[count:][:n], src[2*count:][:n], src[3*count:][:n]
+		for i := range n {
+			binary.BigEndian.PutUint32(dst[4*i:], uint32(b0[i])<<24|uint32(b1[i])<<16|uint32(b2[i])<<8|uint32(b3[i]))
+		}
+	default:
+		for k := range size {
+			for i, b := range src[k*count:][:n] {
+				dst[i*size+k] = b
+			}
+		}
+	}
+}
+
+// shuffle appends the most significant bytes of values of size bytes, then the next ones.
+func shuffle(dst, src []byte, size int) []byte {
+	for k := range size {
+		for i := k; i < len(src); i += size {
+			dst = append(dst, src[i])
+		}
+	}
+	return dst
+}
+
+func encodePlain(dst, pix []byte, _ *Image) ([]byte, error) { return append(dst, pix...), nil }
+
+func encodeGzip1(dst, pix []byte, _ *Image) ([]byte, error) { return deflate(dst, pix) }
+
+func encodeGzip2(dst, pix []byte, m *Image) ([]byte, error) {
+	return deflate(dst, shuffle(make([]byte, 0, len(pix)), pix, m.pixelSize()))
+}
