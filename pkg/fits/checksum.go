@@ -1,6 +1,9 @@
 package fits
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // sum is the ones' complement sum of a sequence of bytes taken as big-endian words of 32
 // bits (FITS Standard 4.0, section 4.4.2.7 and appendix J).
@@ -22,20 +25,26 @@ func (s *sum) add(p []byte) {
 		p = p[n:]
 	}
 	s.bytes += int64(len(p))
-	var high, low uint64 // of pairs of words; neither overflows below 32 GiB
-	for len(p) >= 32 {
-		a, b := binary.BigEndian.Uint64(p), binary.BigEndian.Uint64(p[8:])
-		c, d := binary.BigEndian.Uint64(p[16:]), binary.BigEndian.Uint64(p[24:])
-		high += a>>32 + b>>32 + c>>32 + d>>32
-		low += a&0xffffffff + b&0xffffffff + c&0xffffffff + d&0xffffffff
-		p = p[32:]
+	var low, carry uint64 // a sum of 64 bits with its carry folds to the same 32
+	for len(p) >= 64 {
+		q := p[:64]
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[8:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[16:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[24:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[32:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[40:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[48:]), carry)
+		low, carry = bits.Add64(low, binary.BigEndian.Uint64(q[56:]), carry)
+		p = p[64:]
 	}
+	total := s.total + fold(low) + carry
 	for len(p) >= 4 {
-		low += uint64(binary.BigEndian.Uint32(p))
+		total += uint64(binary.BigEndian.Uint32(p))
 		p = p[4:]
 	}
 	copy(s.part[:], p)
-	s.total = fold(s.total + fold(high) + fold(low))
+	s.total = fold(total)
 }
 
 // value returns the sum, with an incomplete word filled up with zeros.

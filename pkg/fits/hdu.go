@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
@@ -82,11 +81,8 @@ func parseHDU(h *Header, number int, offset, headerSize int64) (*HDU, error) {
 	if err == nil {
 		u.BITPIX, u.Axes, u.PCount, u.GCount = layout.bitpix, layout.axes, layout.pcount, layout.gcount
 		u.Shape = u.Axes
-		if number == 0 && len(u.Axes) > 0 && u.Axes[0] == 0 {
-			if groups, _, _ := h.Bool("GROUPS"); groups {
-				u.Kind = RandomGroups
-				layout.axes = layout.axes[1:]
-			}
+		if number == 0 && layout.groups(h) {
+			u.Kind = RandomGroups
 		}
 		u.DataSize, err = layout.size(u.Kind == RandomGroups)
 	}
@@ -101,7 +97,8 @@ func parseHDU(h *Header, number int, offset, headerSize int64) (*HDU, error) {
 }
 
 func extensionKind(h *Header) Kind {
-	switch name, _, _ := h.Text("XTENSION"); name {
+	name, _ := h.present("XTENSION")
+	switch string(name.text) {
 	case "IMAGE", "IUEIMAGE":
 		return Image
 	case "TABLE":
@@ -190,8 +187,9 @@ func parseAxes(h *Header, bitpixKey, naxisKey string) (bitpix int, axes []int64,
 	if n < 0 || n > maxAxes {
 		return 0, nil, fault.New(fault.Corrupt, op, "%s = %d; expected 0 to %d", naxisKey, n, maxAxes)
 	}
+	axes = make([]int64, 0, n)
 	for i := range n {
-		key := naxisKey + strconv.FormatInt(i+1, 10)
+		key := axisKey(naxisKey, int(i+1))
 		side, err := need(key)
 		if err != nil {
 			return 0, nil, err
@@ -204,13 +202,26 @@ func parseAxes(h *Header, bitpixKey, naxisKey string) (bitpix int, axes []int64,
 	return int(b), axes, nil
 }
 
+// groups reports whether a primary with this layout holds random groups (section 6).
+func (l layout) groups(h *Header) bool {
+	if len(l.axes) == 0 || l.axes[0] != 0 {
+		return false
+	}
+	groups, _, _ := h.Bool("GROUPS")
+	return groups
+}
+
 // size returns the bytes of data: |BITPIX|/8 · GCOUNT · (PCOUNT + ΠNAXISn), and 0
-// without axes.
+// without axes; of random groups NAXIS1, which is 0, does not count.
 func (l layout) size(groups bool) (int64, error) {
-	if len(l.axes) == 0 && !groups {
+	axes := l.axes
+	if len(axes) == 0 {
 		return 0, nil
 	}
-	n, ok := pixel.Product(l.axes...)
+	if groups {
+		axes = axes[1:]
+	}
+	n, ok := pixel.Product(axes...)
 	if ok = ok && n <= math.MaxInt64-l.pcount; ok {
 		n, ok = pixel.Product(n+l.pcount, l.gcount, pixelSize(l.bitpix))
 	}

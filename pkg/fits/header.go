@@ -111,18 +111,17 @@ func (h *Header) Clone() *Header {
 
 // Bytes returns the header as it stands in a file: cards, END and blanks up to a
 // multiple of 2880 bytes.
-func (h *Header) Bytes() []byte {
-	return h.appendBlocks(make([]byte, 0, blocks(len(h.cards))))
-}
+func (h *Header) Bytes() []byte { return h.appendBlocks(nil, nil) }
 
-// blocks returns the bytes of a header of n cards and END.
-func blocks(n int) int64 { return padded(int64(n+1) * cardSize) }
-
-// appendBlocks appends what Bytes returns.
-func (h *Header) appendBlocks(dst []byte) []byte {
-	end := len(dst) + int(blocks(len(h.cards)))
+// appendBlocks appends the header as it stands in a file, with more cards at its end.
+func (h *Header) appendBlocks(dst []byte, more []Card) []byte {
+	end := len(dst) + int(padded(int64(len(h.cards)+len(more)+1)*cardSize))
+	dst = slices.Grow(dst, end-len(dst))
 	for i := range h.cards {
 		dst = append(dst, h.cards[i][:]...)
+	}
+	for i := range more {
+		dst = append(dst, more[i][:]...)
 	}
 	dst = append(dst, "END"...)
 	for len(dst) < end {

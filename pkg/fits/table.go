@@ -133,19 +133,27 @@ func appendCanonical(dst, card []byte) []byte {
 // each look at a keyword would allocate.
 var names interned
 
-// interned is a cache of keywords by their hash; a newer one takes the place of an older.
-type interned [1 << 10]atomic.Pointer[spelling]
+// interned is a cache of keywords by their hash, in one of two places; where both are
+// taken, a newer one displaces an older.
+type interned [1 << 12]atomic.Pointer[spelling]
 
 // spelling is a keyword as it stands in a card, with single blanks, and as it is found.
 type spelling struct{ name, words, canonical string }
 
 func (c *interned) spell(name []byte) *spelling {
-	at := &c[hash(name)%uint32(len(c))]
-	if s := at.Load(); s != nil && s.name == string(name) {
-		return s
+	h := hash(name)
+	first, second := &c[h%uint32(len(c))], &c[(h/uint32(len(c)))%uint32(len(c))]
+	for _, at := range [...]*atomic.Pointer[spelling]{first, second} {
+		if s := at.Load(); s != nil && s.name == string(name) {
+			return s
+		}
 	}
 	s := &spelling{name: string(name)}
 	s.words, s.canonical = strings.Join(strings.Fields(s.name), " "), canonical(s.name)
-	at.Store(s)
+	if first.Load() == nil {
+		first.Store(s)
+	} else {
+		second.Store(s)
+	}
 	return s
 }

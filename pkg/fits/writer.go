@@ -1,10 +1,13 @@
 package fits
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
@@ -43,18 +46,18 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	if err := w.check(h, size); err != nil {
 		return err
 	}
-	var (
-		first  sum
-		buffer []byte
-		keep   = size <= maxBuffered
-	)
+	m := memories.Get().(*memory)
+	defer memories.Put(m)
+	var first sum
+	keep := size <= maxBuffered
+	m.data = m.data[:0]
 	if keep {
-		buffer = make([]byte, 0, size)
+		m.data = slices.Grow(m.data, int(size))
 	}
 	err := produce(ctx, size, data, func(p []byte) error {
 		first.add(p)
 		if keep {
-			buffer = append(buffer, p...)
+			m.data = append(m.data, p...)
 		}
 		return nil
 	})
@@ -64,16 +67,15 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	padding := pad(h, size)
 	datasum := first
 	datasum.add(padding)
-	block, err := summed(h, datasum.value())
-	if err != nil {
+	if m.header, err = summed(m.header[:0], h, datasum.value()); err != nil {
 		return err
 	}
-	if err := w.write(block); err != nil {
+	if err := w.write(m.header); err != nil {
 		return err
 	}
 	w.hdus++
 	if keep {
-		if err := w.write(buffer); err != nil {
+		if err := w.write(m.data); err != nil {
 			return err
 		}
 		return w.write(padding)
@@ -92,7 +94,15 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	return w.write(padding)
 }
 
+// memory is what writing one HDU needs.
+type memory struct{ header, data []byte }
+
+var memories = sync.Pool{New: func() any { return new(memory) }}
+
 func (w *Writer) write(p []byte) error {
+	if len(p) == 0 {
+		return nil
+	}
 	if _, err := w.w.Write(p); err != nil {
 		return fmt.Errorf("fits.Writer: %w", err)
 	}
@@ -126,51 +136,81 @@ func (w *Writer) check(h *Header, size int64) error {
 	const op = "fits.Writer.WriteHDU"
 	first := ""
 	if h.Len() > 0 {
-		first = h.cards[0].Keyword()
+		first = keyword(h.cards[0][:])
 	}
 	if want := [...]string{"SIMPLE", "XTENSION"}[min(w.hdus, 1)]; first != want {
 		return fault.New(fault.Internal, op, "HDU %d begins with the keyword %q; expected %s", w.hdus, first, want)
 	}
-	u, err := parseHDU(h, w.hdus, 0, int64(len(h.Bytes())))
+	layout, err := parseLayout(h)
 	if err != nil {
 		return err
 	}
-	if u.DataSize != size {
-		return fault.New(fault.Internal, op, "the header announces %d bytes of data (BITPIX %d, NAXISn %d, PCOUNT %d, GCOUNT %d), not %d", u.DataSize, u.BITPIX, u.Axes, u.PCount, u.GCount, size)
+	announced, err := layout.size(w.hdus == 0 && layout.groups(h))
+	if err != nil {
+		return err
+	}
+	if announced != size {
+		return fault.New(fault.Internal, op, "the header announces %d bytes of data (BITPIX %d, NAXISn %d, PCOUNT %d, GCOUNT %d), not %d",
+			announced, layout.bitpix, layout.axes, layout.pcount, layout.gcount, size)
 	}
 	return nil
 }
 
+// What fills a block behind data; a table of text is filled with blanks.
+var zeroBlock, blankBlock = make([]byte, blockSize), bytes.Repeat([]byte(" "), blockSize)
+
 // pad returns what fills the last block of data.
 func pad(h *Header, size int64) []byte {
-	p := make([]byte, padded(size)-size)
+	n := padded(size) - size
 	if extensionKind(h) == ASCIITable {
-		for i := range p {
-			p[i] = ' '
-		}
+		return blankBlock[:n]
 	}
-	return p
+	return zeroBlock[:n]
 }
 
-// summed returns the bytes of h with DATASUM and CHECKSUM. The sum of an HDU is that of
+// summed appends the bytes of h with DATASUM and CHECKSUM. The sum of an HDU is that of
 // its header, in which CHECKSUM is '0000000000000000', and its data; the complement takes
 // the place of the zeros, so that the whole adds up to -0.
-func summed(h *Header, datasum uint32) ([]byte, error) {
-	h = h.Clone()
+func summed(dst []byte, h *Header, datasum uint32) ([]byte, error) {
 	const zeros = "0000000000000000"
-	for _, card := range []struct{ key, value, comment string }{
+	var digits [10]byte
+	values := [...]struct{ key, value, comment string }{
 		{"CHECKSUM", zeros, "HDU checksum"},
-		{"DATASUM", strconv.FormatUint(uint64(datasum), 10), "data unit checksum"},
-	} {
-		if err := h.Set(card.key, card.value, card.comment); err != nil {
+		{"DATASUM", string(strconv.AppendUint(digits[:0], uint64(datasum), 10)), "data unit checksum"},
+	}
+	start := len(dst)
+	var buf, more [2]Card
+	var where [2]int
+	added := 0
+	for i, v := range values {
+		if where[i] = h.find(v.key); where[i] >= 0 {
+			old, n := h.entryAt(where[i])
+			if n > 1 || h.where.Load().twice { // rare enough for the longer way
+				c := h.Clone()
+				c.Delete("CHECKSUM", "DATASUM")
+				return summed(dst, c, datasum)
+			}
+			if len(old.comment) > 0 {
+				v.comment = string(old.comment)
+			}
+		}
+		line := fmt.Appendf(make([]byte, 0, cardSize), "%-8s= ", v.key)
+		if _, err := appendString(buf[i:i], line, true, v.value, v.comment); err != nil {
 			return nil, err
 		}
+		if where[i] < 0 {
+			where[i] = len(h.cards) + added
+			more[added] = buf[i]
+			added++
+		}
+	}
+	dst = h.appendBlocks(dst, more[:added])
+	for i, at := range where {
+		copy(dst[start+at*cardSize:], buf[i][:])
 	}
 	var s sum
-	block := h.Bytes()
-	s.add(block)
+	s.add(dst[start:])
 	total := uint32(fold(uint64(s.value()) + uint64(datasum)))
-	at := h.find("CHECKSUM")*cardSize + len("CHECKSUM= '")
-	copy(block[at:], encode(^total))
-	return block, nil
+	copy(dst[start+where[0]*cardSize+len("CHECKSUM= '"):], encode(^total))
+	return dst, nil
 }
