@@ -267,7 +267,7 @@ func (m *Image) decodeRaw(c *codec, p *Pixels, t Tile, n int) error {
 
 // Copy writes to dst the pixels from number first on, as many as dst has room for, as the
 // big-endian values of BITPIX. Integers that an inexact algorithm made too large for
-// BITPIX become its largest or smallest value, as in CFITSIO.
+// BITPIX become its largest or smallest value; CFITSIO refuses such images.
 //
 // The error is [fault.Usage] if these pixels are not among the decoded ones, or if dst
 // ends within a pixel.
