@@ -29,7 +29,6 @@ import (
 // the same bytes.
 type Plan struct {
 	file    *fits.File
-	gap     int64
 	parts   []Part
 	headers []*fits.Header // of the parts
 	dropped []Drop
@@ -57,7 +56,7 @@ func New(file *fits.File, req Request) (*Plan, error) {
 	if !slices.ContainsFunc(wanted, (*image).cut) {
 		return nil, nothing(wanted, req.Stencil)
 	}
-	p := &Plan{file: file, gap: req.Gap}
+	p := &Plan{file: file}
 	for _, m := range images {
 		asked := slices.Contains(wanted, m)
 		switch {
@@ -162,12 +161,9 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 		var size int64
 		var data fits.Data
 		if part.Role != Empty {
-			section, err := p.file.HDUs[part.HDU].Section(part.Box)
+			section, err := p.file.Section(p.file.HDUs[part.HDU], part.Box)
 			if err != nil {
 				return count.n, err
-			}
-			if p.gap > 0 {
-				section.Gap, section.Chunk = p.gap, max(section.Chunk, 4*p.gap)
 			}
 			size = section.Size()
 			data = func(ctx context.Context, emit func([]byte) error) error {

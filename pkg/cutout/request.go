@@ -15,7 +15,6 @@ type Request struct {
 	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the stencil touches, with Pixels the first image
 	Source  Provenance    // goes into the cutout's header
 	Limits  Limits
-	Gap     int64 // unwanted bytes to read rather than making one more read; 0: 4 KiB, right for files
 }
 
 // Provenance is what the cutout's header says of its origin. Empty fields are left out.

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 // File is an open FITS file, or a gzip of a whole one.
 type File struct {
 	*Index
+	Cost    Cost // of reading; [Local] unless set
 	r       io.ReaderAt
 	gzipped bool
 }
@@ -39,7 +41,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{r: r, gzipped: string(start) == gzipMagic}
+	f := &File{Cost: Local, r: r, gzipped: string(start) == gzipMagic}
 	if f.gzipped {
 		g := newInflater(r, size)
 		f.r, w = g, &window{r: g, size: g.known}
@@ -48,6 +50,16 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// Section plans to read a box of the pixels of u, one of the file's HDUs, at the cost of the
+// file; a gzip is read forward, one read at a time. Errors are those of [HDU.Section].
+func (f *File) Section(u *HDU, box pixel.Box) (*Section, error) {
+	s, err := u.Section(box)
+	if err == nil && !f.gzipped {
+		s.Cost = f.Cost
+	}
+	return s, err
 }
 
 // ReaderAt returns the bytes in which the index counts: the inflated ones of a gzip. It

@@ -11,22 +11,14 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
-// How files are best read: one more read costs about as much as copying 4 KiB, and
-// chunks of 256 KiB stay in the cache of a core until they are written.
 const (
-	fileGap   = 4 << 10
-	fileChunk = 256 << 10
-	maxRuns   = 4096 // runs of pixels in one read
+	pieceSize = 256 << 10 // of what is passed on: it stays in the cache of a core
+	maxRuns   = 4096      // runs of pixels in one read
 )
 
 // Section is a box of pixels of an image that is not compressed, ready to be read.
 type Section struct {
-	// Gap is the number of unwanted bytes that are read rather than making one more
-	// read: by default 4 KiB, right for files. A store across a network wants about 1 MiB.
-	Gap int64
-	// Chunk is the largest number of bytes of one read, and bounds the memory of a stream
-	// to twice itself: by default 256 KiB.
-	Chunk int64
+	Cost Cost // of the store that will be read; [Local] unless set
 
 	hdu   *HDU
 	size  int64   // bytes of the box
@@ -54,7 +46,7 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 	case !box.Inside(u.Shape):
 		return nil, fault.New(fault.Internal, op, "the box %s does not lie in %s, of shape %d", box, u, u.Shape)
 	}
-	s := &Section{Gap: fileGap, Chunk: fileChunk, hdu: u, first: u.DataOffset, run: pixelSize(u.BITPIX)}
+	s := &Section{Cost: Local, hdu: u, first: u.DataOffset, run: pixelSize(u.BITPIX)}
 	if box.Empty() {
 		return s, nil
 	}
@@ -80,52 +72,43 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 func (s *Section) Size() int64 { return s.size }
 
 // Stream reads the box from r, the file that was indexed, and passes its bytes to emit
-// in FITS order and big-endian as they are. Each piece has at most Chunk bytes, may end
-// within a pixel, and is valid until emit returns.
+// in FITS order and big-endian as they are. Each piece has at most 256 KiB, may end
+// within a pixel, and is valid until emit returns. emit is called by one goroutine.
 //
-// Neighbouring runs are read together if less than Gap lies between them. The error is
-// that of emit, of r or of ctx, or [fault.Corrupt] if r ends early. Streams of one
-// Section may run at the same time.
+// How the box is read is decided by s.Cost: neighbouring runs of pixels are read
+// together if that is cheaper, and reads run at once if the cost allows it, up to its
+// memory. The first error ends the others: they see their context end if r has the
+// method ReadAtContext(ctx, p, offset), and Stream waits for them.
+//
+// The error is that of emit, of r or of ctx, or [fault.Corrupt] if r ends early. Streams
+// of one Section may run at the same time.
 func (s *Section) Stream(ctx context.Context, r io.ReaderAt, emit func(p []byte) error) error {
 	if s.size == 0 {
 		return ctx.Err()
 	}
-	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
-	x := &extraction{Section: s, ctx: ctx, r: r, emit: emit, buffer: buf, chunk: max(s.Chunk, 16)}
-	x.out = resize(x.out, min(x.chunk, s.size))
-	x.filled, x.starts = 0, x.starts[:0]
-
-	at := make([]int64, len(s.count)) // which run along each axis
-	offset := s.first
-	for {
-		if err := x.add(offset); err != nil {
-			return err
-		}
-		axis := 0
-		for ; axis < len(at); axis++ {
-			offset += s.step[axis]
-			if at[axis]++; at[axis] < s.count[axis] {
-				break
-			}
-			offset -= s.step[axis] * at[axis]
-			at[axis] = 0
-		}
-		if axis == len(at) {
-			break
-		}
+	m := buffers.Get().(*buffer)
+	defer buffers.Put(m)
+	chunk := s.Cost.chunk()
+	m.out = resize(m.out, min(chunk, pieceSize, s.size))
+	g := &gatherer{out: m.out, emit: emit}
+	p := &planner{Section: s, at: make([]int64, len(s.count)), offset: s.first, gap: s.Cost.gap(), chunk: chunk}
+	var err error
+	if s.Cost.requests() == 1 {
+		err = s.sequential(ctx, r, p, g, m)
+	} else {
+		err = s.parallel(ctx, r, p, g, m)
 	}
-	if err := x.fetch(); err != nil {
+	if err != nil {
 		return err
 	}
-	return x.flush()
+	return g.flush()
 }
 
 // buffer is the memory of one stream.
 type buffer struct {
 	out    []byte  // bytes of the box that wait for emit
-	span   []byte  // several runs with what lies between them
-	starts []int64 // where the runs of the next read begin
+	arena  []byte  // bytes of reads: runs with what lies between them
+	starts []int64 // where the runs of a read begin
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -137,103 +120,100 @@ func resize(b []byte, n int64) []byte {
 	return b[:n]
 }
 
-// extraction is a stream under way.
-type extraction struct {
-	*Section
-	*buffer
-	ctx    context.Context
-	r      io.ReaderAt
-	emit   func(p []byte) error
-	chunk  int64
-	filled int // bytes of out that wait
-}
-
-// add puts the run at offset into the next read, or makes that read first.
-func (x *extraction) add(offset int64) error {
-	if n := len(x.starts); n > 0 {
-		end := x.starts[n-1] + x.run
-		if offset-end <= x.Gap && offset+x.run-x.starts[0] <= x.chunk && n < maxRuns {
-			x.starts = append(x.starts, offset)
-			return nil
-		}
-		if err := x.fetch(); err != nil {
-			return err
-		}
-	}
-	x.starts = append(x.starts, offset)
-	return nil
-}
-
-// fetch reads the runs that are planned.
-func (x *extraction) fetch() error {
-	first, last := x.starts[0], x.starts[len(x.starts)-1]
-	n := last + x.run - first
-	if n == int64(len(x.starts))*x.run { // nothing between them
-		x.starts = x.starts[:0]
-		return x.direct(first, n)
-	}
-	x.span = resize(x.span, n)
-	if err := x.read(x.span, first); err != nil {
-		return err
-	}
-	for _, start := range x.starts {
-		run := x.span[start-first:][:x.run]
-		for len(run) > 0 {
-			k := copy(x.out[x.filled:], run)
-			x.filled += k
-			run = run[k:]
-			if x.filled == len(x.out) {
-				if err := x.flush(); err != nil {
+// sequential makes one read after the other.
+func (s *Section) sequential(ctx context.Context, r io.ReaderAt, p *planner, g *gatherer, m *buffer) error {
+	q := read{starts: m.starts}
+	for p.next(&q) {
+		if len(q.starts) == 1 { // straight to where it shall be
+			for q.size > 0 {
+				room, err := g.room(q.size)
+				if err != nil {
 					return err
 				}
+				if err := s.readAt(ctx, r, room, q.offset); err != nil {
+					return err
+				}
+				g.filled += len(room)
+				q.offset += int64(len(room))
+				q.size -= int64(len(room))
 			}
+			continue
 		}
-	}
-	x.starts = x.starts[:0]
-	return nil
-}
-
-// direct reads n bytes from offset on straight into out.
-func (x *extraction) direct(offset, n int64) error {
-	for n > 0 {
-		room := int64(len(x.out) - x.filled)
-		if room < n && room < int64(len(x.out)) && n <= int64(len(x.out)) || room == 0 {
-			if err := x.flush(); err != nil {
-				return err
-			}
-			room = int64(len(x.out))
-		}
-		k := min(n, room)
-		if err := x.read(x.out[x.filled:][:k], offset); err != nil {
+		m.arena = resize(m.arena, q.size)
+		if err := s.readAt(ctx, r, m.arena, q.offset); err != nil {
 			return err
 		}
-		x.filled += int(k)
-		offset += k
-		n -= k
+		if err := g.gather(&q, m.arena); err != nil {
+			return err
+		}
 	}
+	m.starts = q.starts
 	return nil
 }
 
-func (x *extraction) read(p []byte, offset int64) error {
-	if err := x.ctx.Err(); err != nil {
+// contextReader is a reader whose reads end when a context does.
+type contextReader interface {
+	ReadAtContext(ctx context.Context, p []byte, offset int64) (int, error)
+}
+
+func (s *Section) readAt(ctx context.Context, r io.ReaderAt, p []byte, offset int64) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	n, err := x.r.ReadAt(p, offset)
+	var n int
+	var err error
+	if c, ok := r.(contextReader); ok {
+		n, err = c.ReadAtContext(ctx, p, offset)
+	} else {
+		n, err = r.ReadAt(p, offset)
+	}
 	switch {
 	case n == len(p):
 		return nil
 	case err == nil || errors.Is(err, io.EOF):
-		return fault.New(fault.Corrupt, "fits.Section.Stream", "%s: the file ends at byte %d, within the data; it is not the one that was indexed", x.hdu, offset+int64(n))
+		return fault.New(fault.Corrupt, "fits.Section.Stream", "%s: the file ends at byte %d, within the data; it is not the one that was indexed", s.hdu, offset+int64(n))
 	}
-	return fmt.Errorf("fits.Section.Stream: %s, bytes %d to %d: %w", x.hdu, offset, offset+int64(len(p))-1, err)
+	return fmt.Errorf("fits.Section.Stream: %s, bytes %d to %d: %w", s.hdu, offset, offset+int64(len(p))-1, err)
 }
 
-// flush passes what waits to emit.
-func (x *extraction) flush() error {
-	if x.filled == 0 {
+// gatherer collects the bytes of a box and passes them on in pieces.
+type gatherer struct {
+	out    []byte
+	filled int // bytes of out that wait
+	emit   func(p []byte) error
+}
+
+// room returns where the next of n bytes belong: for all of them if that is possible.
+func (g *gatherer) room(n int64) ([]byte, error) {
+	if free := int64(len(g.out) - g.filled); free == 0 || free < n && n <= int64(len(g.out)) {
+		if err := g.flush(); err != nil {
+			return nil, err
+		}
+	}
+	return g.out[g.filled:][:min(n, int64(len(g.out)-g.filled))], nil
+}
+
+// gather takes the runs of a read out of its bytes.
+func (g *gatherer) gather(q *read, p []byte) error {
+	for _, start := range q.starts {
+		for run := p[start-q.offset:][:q.run]; len(run) > 0; {
+			room, err := g.room(int64(len(run)))
+			if err != nil {
+				return err
+			}
+			g.filled += copy(room, run)
+			run = run[len(room):]
+		}
+	}
+	return nil
+}
+
+// flush passes on what waits.
+func (g *gatherer) flush() error {
+	if g.filled == 0 {
 		return nil
 	}
-	p := x.out[:x.filled]
-	x.filled = 0
-	return x.emit(p)
+	p := g.out[:g.filled]
+	g.filled = 0
+	return g.emit(p)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -76,12 +77,14 @@ func TestSectionIsTheNaiveCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Gap = rapid.Int64Range(0, 200).Draw(t, "gap")
-		s.Chunk = rapid.Int64Range(0, 400).Draw(t, "chunk")
+		s.Cost = Cost{
+			Bandwidth: rapid.Float64Range(0, 200).Draw(t, "gap"), Overhead: time.Second,
+			Parallel: rapid.IntRange(0, 9).Draw(t, "parallel"), Memory: rapid.Int64Range(0, 400).Draw(t, "memory"),
+		}
 		var got []byte
 		err = s.Stream(context.Background(), bytes.NewReader(all), func(p []byte) error {
-			if len(p) == 0 || int64(len(p)) > max(s.Chunk, 16) {
-				t.Errorf("a piece of %d bytes; want 1 to %d", len(p), max(s.Chunk, 16))
+			if most := max(s.Cost.Memory, leastChunk); len(p) == 0 || int64(len(p)) > most {
+				t.Errorf("a piece of %d bytes; want 1 to %d", len(p), most)
 			}
 			got = append(got, p...)
 			return nil
@@ -123,7 +126,7 @@ func TestReadsOfASection(t *testing.T) {
 	for _, tt := range []struct {
 		name         string
 		box          pixel.Box
-		gap          int64
+		gap          float64
 		reads, bytes int64
 	}{
 		{"narrow rows, gaps dearer than reads", pixel.Box{Min: []int64{10, 0}, Max: []int64{20, 100}}, 1000, 100, 4000},
@@ -138,7 +141,7 @@ func TestReadsOfASection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.Gap = tt.gap
+			s.Cost.Bandwidth, s.Cost.Overhead = tt.gap, time.Second
 			c := &counter{r: bytes.NewReader(all)}
 			if err := s.Stream(t.Context(), c, func([]byte) error { return nil }); err != nil {
 				t.Fatal(err)
@@ -199,7 +202,7 @@ func TestStreamEndsWithTheErrorThatStoppedIt(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &counter{r: bytes.NewReader(all)}
-	s.Chunk = 1000
+	s.Cost.Memory = 1000
 	err = s.Stream(ctx, c, func([]byte) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) || c.reads > 20 {
 		t.Errorf("cancelled: %v after %d of 300 reads; want context.Canceled soon", err, c.reads)
