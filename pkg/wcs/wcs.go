@@ -129,6 +129,15 @@ func checkPairs(op string, dst, src []float64) error {
 // projection, beyond which numbers have no meaning left.
 const farthest = 1e12
 
+// Direction returns the ICRS direction of the FITS pixel position (x, y) along
+// [System.Axes]: [System.ToSky] for one position, without the detour through angles. ok is
+// false outside the projected sky.
+func (s *System) Direction(x, y float64) (v sky.Vec, ok bool) { return s.direction(x, y) }
+
+// Position returns the FITS pixel position of an ICRS direction: [System.ToPixel] for one
+// direction. ok is false where the projection cannot show it.
+func (s *System) Position(v sky.Vec) (x, y float64, ok bool) { return s.pixel(v) }
+
 // direction returns the ICRS direction of a pixel position.
 func (s *System) direction(px, py float64) (sky.Vec, bool) {
 	px, py = px-s.crpix[0], py-s.crpix[1]
