@@ -21,7 +21,7 @@ var stale = compile(
 )
 
 // rewritten names the cards that belong to the file as a whole or to tables that do not
-// travel with a cutout. They are deleted always.
+// travel with a cutout. They are deleted, unless the tables do (detail.go).
 var rewritten = compile(
 	`AR_HDU`,                              // afw: the HDU with the archive's tables
 	`JSONADDR|JSONSIZE|INDXADDR|INDXSIZE`, // Rubin: where in the file the tables are
@@ -45,14 +45,14 @@ func compile(patterns ...string) *regexp.Regexp {
 }
 
 // without returns a copy of h without the cards whose keyword matches one of patterns, and
-// without afw's numbers of rows in archive tables.
-func without(h *fits.Header, patterns ...*regexp.Regexp) *fits.Header {
+// without afw's numbers of rows in archive tables, but with those that t keeps.
+func without(h *fits.Header, t *travel, patterns ...*regexp.Regexp) *fits.Header {
 	kept := make([]fits.Card, 0, h.Len())
 	dropping := false
 	for _, c := range h.Cards() {
 		key := strings.ToUpper(c.Keyword())
 		if key != "CONTINUE" { // which shares the fate of the card before it
-			dropping = isArchiveID(c, key) || slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(key) })
+			dropping = t.archive == 0 && isArchiveID(c, key) || !t.keeps(key) && slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(key) })
 		}
 		if !dropping {
 			kept = append(kept, c)
@@ -74,17 +74,18 @@ func isArchiveID(c fits.Card, key string) bool {
 	return v.Kind == fits.Integer && strings.Contains(v.Comment, "archive ID")
 }
 
-// cutHeader returns the header of an HDU of which the box is kept.
-func cutHeader(m *image) (*fits.Header, error) {
-	if isWhole(m.box, m.hdu) {
-		return without(m.hdu.Header, rewritten), nil
+// cutHeader returns the header of an HDU of which the frame is kept.
+func cutHeader(p *part, t *travel) (*fits.Header, error) {
+	m := p.image
+	if p.whole() {
+		return without(m.hdu.Header, t, rewritten), nil
 	}
-	h := without(m.hdu.Header, rewritten, stale)
-	if err := h.SetShape(m.hdu.BITPIX, m.box.Shape()); err != nil {
+	h := without(m.hdu.Header, t, rewritten, stale)
+	if err := h.SetShape(m.hdu.BITPIX, p.Frame.Shape()); err != nil {
 		return nil, err
 	}
 	for _, change := range []func(*fits.Header, pixel.Box) error{shiftSystems, shiftLogical, shiftSections} {
-		if err := change(h, m.box); err != nil {
+		if err := change(h, p.Frame); err != nil {
 			return nil, err
 		}
 	}
@@ -93,15 +94,15 @@ func cutHeader(m *image) (*fits.Header, error) {
 
 // emptyHeader returns the header of a primary without its data. whole says that nothing
 // of the other HDUs is cut off.
-func emptyHeader(u *fits.HDU, whole bool) (*fits.Header, error) {
+func emptyHeader(u *fits.HDU, whole bool, t *travel) (*fits.Header, error) {
 	patterns := []*regexp.Regexp{rewritten}
 	if !whole {
 		patterns = append(patterns, stale, inherited)
 	}
 	if len(u.Axes) == 0 {
-		return without(u.Header, patterns...), nil
+		return without(u.Header, t, patterns...), nil
 	}
-	h := without(u.Header, append(patterns, pixelCards)...)
+	h := without(u.Header, t, append(patterns, pixelCards)...)
 	return h, h.SetShape(8, nil)
 }
 

@@ -42,7 +42,7 @@ func TestCards(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := boxed(t, tt.before, pixel.Box{Min: []int64{10, 5}, Max: []int64{30, 25}})
-			h, err := cutHeader(m)
+			h, err := cutHeader(&part{Part: Part{Box: m.box, Frame: m.box}, image: m}, new(travel))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,7 +59,8 @@ func TestCards(t *testing.T) {
 
 func TestWholeImageKeepsItsCards(t *testing.T) {
 	before := "CRPIX1  = 5.05D1\nDATAMIN = 0\nS_REGION= 'CIRCLE ICRS 1 2 3'\nDATASEC = '[1:100,1:80]'\nINDXADDR= 5\n"
-	h, err := cutHeader(boxed(t, before, pixel.Box{Min: []int64{0, 0}, Max: []int64{100, 80}}))
+	m := boxed(t, before, pixel.Box{Min: []int64{0, 0}, Max: []int64{100, 80}})
+	h, err := cutHeader(&part{Part: Part{Box: m.box, Frame: m.box}, image: m}, new(travel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestRegion(t *testing.T) {
 	m := &image{hdu: file.HDUs[0]}
 	m.examine()
 	m.box = pixel.Box{Min: []int64{10, 5}, Max: []int64{30, 25}}
-	h, err := cutHeader(m)
+	h, err := cutHeader(&part{Part: Part{Box: m.box, Frame: m.box}, image: m}, new(travel))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package cutout
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ type image struct {
 	hdu    *fits.HDU
 	system *wcs.System // nil: no sky of its own
 	box    pixel.Box   // no axes: not cut
+	frame  pixel.Box   // the box and the padding around it
 	sky    *image      // the image whose box it shares, itself if it has a sky
 	reason string      // why it is not cut
 	err    error       // the error that reason stands for, if it is one
@@ -36,6 +36,44 @@ func (m *image) fail(err error) {
 	m.reason = "cannot be cut: " + fault.Sentence(err)
 }
 
+// lose notes why an HDU that would be cut is not.
+func (m *image) lose(format string, args ...any) {
+	m.box, m.frame = pixel.Box{}, pixel.Box{}
+	m.drop(format, args...)
+}
+
+// place gives an image a box along its celestial axes, and the frame around it.
+func (m *image) place(x, y int, box, frame area) {
+	m.box = pixel.Whole(m.hdu.Shape)
+	m.box.Min[x], m.box.Max[x] = box.min[0], box.max[0]
+	m.box.Min[y], m.box.Max[y] = box.min[1], box.max[1]
+	m.frame = m.box
+	if frame != box {
+		m.frame = m.box.Clone()
+		m.frame.Min[x], m.frame.Max[x] = frame.min[0], frame.max[0]
+		m.frame.Min[y], m.frame.Max[y] = frame.min[1], frame.max[1]
+	}
+}
+
+// together reports whether two images of the sky, both cut, show the same: an image and a
+// plane that has a sky of its own.
+func (m *image) together(s *image) bool {
+	if m == s {
+		return true
+	}
+	if m.system == nil || s.system == nil || m.hdu.Version != s.hdu.Version || !sameSides(s, m.hdu.Shape) || stem(nameOf(m.hdu)) != stem(nameOf(s.hdu)) {
+		return false
+	}
+	x, y := s.system.Axes()
+	mx, my := m.system.Axes()
+	for _, axis := range [2]int{x, y} {
+		if m.frame.Min[axis] != s.frame.Min[axis] || m.frame.Max[axis] != s.frame.Max[axis] {
+			return false
+		}
+	}
+	return mx == x && my == y
+}
+
 // choose decides for every HDU of a file whether it is cut, and which part.
 //
 // Cut are the images with celestial axes that the stencil touches or, where a section of
@@ -47,21 +85,35 @@ func choose(file *fits.File, req Request) ([]*image, error) {
 		images[i] = &image{hdu: u}
 		images[i].examine()
 	}
-	if req.Stencil == nil {
-		if err := chooseSection(images, req); err != nil {
-			return nil, err
-		}
-	} else {
+	switch {
+	case req.Stencil != nil:
 		for _, m := range images {
 			if m.system != nil {
-				m.cover(req.Stencil)
+				m.cover(req.Stencil, req.Pad == PadNaN)
 			}
+		}
+	case req.Stamp != nil:
+		at, err := req.Stamp.point()
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range images {
+			if m.system != nil {
+				m.stamp(*req.Stamp, at, req.Pad == PadNaN)
+			}
+		}
+	default:
+		if err := chooseSection(images, req); err != nil {
+			return nil, err
 		}
 	}
 	for _, m := range images {
 		if m.system == nil && m.sky == nil && m.err == nil && m.hdu.Image() {
 			m.join(images)
 		}
+	}
+	if req.Detail == DetailImage {
+		dropPlanes(images)
 	}
 	return images, nil
 }
@@ -93,7 +145,7 @@ func chooseSection(images []*image, req Request) error {
 			m.drop("was not asked for")
 		}
 	}
-	target.box, target.sky = box, target
+	target.box, target.frame, target.sky = box, box, target
 	return nil
 }
 
@@ -132,22 +184,60 @@ func (m *image) examine() {
 }
 
 // cover gives an image of the sky the box of the pixels that a stencil touches.
-func (m *image) cover(st stencil.Stencil) {
+func (m *image) cover(st stencil.Stencil, pad bool) {
 	u := m.hdu
 	x, y := m.system.Axes()
 	x0, x1, y0, y1, ok, err := Cover(m.system, st, u.Shape[x], u.Shape[y])
 	switch {
 	case err != nil:
 		m.fail(err)
+		return
 	case !ok:
 		m.miss(st)
+		return
 	case u.Kind == fits.TileCompressed:
 		m.fail(compressed(u))
-	default:
-		m.box = pixel.Whole(u.Shape)
-		m.box.Min[x], m.box.Max[x] = x0, x1
-		m.box.Min[y], m.box.Max[y] = y0, y1
+		return
 	}
+	seen := area{[2]int64{x0, y0}, [2]int64{x1, y1}}
+	frame := seen
+	if pad && (x0 == 0 || y0 == 0 || x1 == u.Shape[x] || y1 == u.Shape[y]) {
+		if frame, err = coverAll(m.system, st, seen); err == nil {
+			err = checkPadding(frame, seen)
+		}
+		if err != nil {
+			m.fail(err)
+			return
+		}
+	}
+	m.place(x, y, seen, frame)
+}
+
+// stamp gives an image of the sky the box of a stamp around at.
+func (m *image) stamp(s Stamp, at stencil.Stencil, pad bool) {
+	u := m.hdu
+	x, y := m.system.Axes()
+	frame, ok, err := s.on(m.system)
+	if err != nil {
+		m.fail(err)
+		return
+	}
+	seen, overlaps := frame.clip(u.Shape[x], u.Shape[y])
+	switch {
+	case !ok || !overlaps:
+		m.miss(at)
+		return
+	case u.Kind == fits.TileCompressed:
+		m.fail(compressed(u))
+		return
+	case !pad:
+		frame = seen
+	}
+	if err := checkPadding(frame, seen); err != nil {
+		m.fail(err)
+		return
+	}
+	m.place(x, y, seen, frame)
 }
 
 // miss notes by how much the stencil misses the image.
@@ -205,11 +295,11 @@ func (m *image) join(images []*image) {
 		m.fail(compressed(m.hdu))
 		return
 	}
-	m.box = pixel.Whole(m.hdu.Shape)
 	x, y := best.system.Axes()
-	for _, axis := range []int{x, y} {
-		m.box.Min[axis], m.box.Max[axis] = best.box.Min[axis], best.box.Max[axis]
+	along := func(b pixel.Box) area {
+		return area{[2]int64{b.Min[x], b.Min[y]}, [2]int64{b.Max[x], b.Max[y]}}
 	}
+	m.place(x, y, along(best.box), along(best.frame))
 }
 
 // sameSides reports whether an image has the shape of s along its celestial axes.
@@ -218,22 +308,36 @@ func sameSides(s *image, shape []int64) bool {
 	return len(shape) > y && shape[x] == s.hdu.Shape[x] && shape[y] == s.hdu.Shape[y]
 }
 
-// roles are words in the names of planes that say what a plane holds, not what it belongs to.
-var roles = []string{"SCI", "SCIENCE", "IMAGE", "DATA", "FLUX", "ERR", "ERROR", "UNC", "SIGMA", "RMS", "NOISE", "VAR", "VARIANCE", "IVAR",
-	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND"}
+// roles are words in the names of planes that say what a plane holds, not what it belongs
+// to; imageRoles are those of the image itself.
+var imageRoles = []string{"SCI", "SCIENCE", "IMAGE", "DATA", "FLUX"}
 
-var words = regexp.MustCompile(`[^A-Z0-9]+`)
+var roles = append(slices.Clone(imageRoles), "ERR", "ERROR", "UNC", "SIGMA", "RMS", "NOISE", "VAR", "VARIANCE", "IVAR",
+	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND")
+
+// namesIn returns the words of a name, in upper case.
+func namesIn(name string) []string {
+	return strings.FieldsFunc(strings.ToUpper(name), func(r rune) bool { return (r < 'A' || r > 'Z') && (r < '0' || r > '9') })
+}
+
+// nameOf returns what an HDU is called: EXTNAME or, in older files of afw, EXTTYPE.
+func nameOf(u *fits.HDU) string {
+	if u.Name != "" {
+		return u.Name
+	}
+	name, _, _ := u.Header.Text("EXTTYPE")
+	return name
+}
 
 // stem returns what is left of a name without the words of roles: "CCD3_MASK" and
 // "CCD3_IMAGE" have the stem "CCD3", "MASK" has none.
 func stem(name string) string {
-	parts := words.Split(strings.ToUpper(name), -1)
-	return strings.Join(slices.DeleteFunc(parts, func(w string) bool { return w == "" || slices.Contains(roles, w) }), " ")
+	return strings.Join(slices.DeleteFunc(namesIn(name), func(w string) bool { return slices.Contains(roles, w) }), " ")
 }
 
 // nothing returns the error for a file of which no HDU is cut: the stencil misses it if
 // it misses every image of the sky; otherwise the first reason why one could not be cut.
-func nothing(images []*image, st stencil.Stencil) error {
+func nothing(images []*image, region fmt.Stringer) error {
 	const op = "cutout.New"
 	if len(images) == 1 && images[0].sky != nil {
 		images = []*image{images[0].sky} // a plane is missed as its image is
@@ -256,16 +360,17 @@ func nothing(images []*image, st stencil.Stencil) error {
 	case nearest == nil:
 		return fault.New(fault.Unsupported, op, "no HDU of the file is an image with celestial axes (CTYPEn such as RA---TAN)")
 	case missed == 1:
-		return fault.New(fault.NoOverlap, op, "%s %s", short(st), nearest.missed)
+		return fault.New(fault.NoOverlap, op, "%s %s", short(region), nearest.missed)
 	}
-	return fault.New(fault.NoOverlap, op, "%s misses all %d images of the file; of the nearest, %s, it %s", short(st), missed, nearest.hdu, nearest.missed)
+	return fault.New(fault.NoOverlap, op, "%s misses all %d images of the file; of the nearest, %s, it %s", short(region), missed, nearest.hdu, nearest.missed)
 }
 
-// short returns the text of a stencil, the beginning of it if it is long.
-func short(st stencil.Stencil) string {
+// short returns the text of a region, the beginning of it if it is long.
+func short(region fmt.Stringer) string {
 	const most = 80
-	if s := st.String(); len(s) > most {
+	s := region.String()
+	if len(s) > most {
 		return s[:most] + "…"
 	}
-	return st.String()
+	return s
 }

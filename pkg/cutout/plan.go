@@ -5,7 +5,8 @@
 // the stencil touches (see [Cover]). Pixels are copied as they are in the file,
 // BSCALE, BZERO and BLANK with them; cards that the cut does not make false keep
 // their 80 bytes. Which cards it does make false is written in the tables of cards.go,
-// and which HDUs go together in choose.go.
+// and which HDUs go together in choose.go. What a request may ask for beside has a file
+// each: mask.go, detail.go, stamp.go and pad.go.
 //
 // The bytes of a cutout are the same for the same file and request, apart from the card
 // DATE of the first HDU and the CHECKSUM that covers it.
@@ -15,33 +16,73 @@
 package cutout
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/stencil"
 )
 
 // Plan is what will be cut out of one file. It does not change; writing it twice writes
 // the same bytes.
 type Plan struct {
 	file    *fits.File
-	parts   []Part
-	headers []*fits.Header // of the parts
+	st      stencil.Stencil
+	parts   []part
 	dropped []Drop
-	size    int64
+	bytes   int64
 }
+
+// part is a Part and what it takes to write it.
+type part struct {
+	Part
+	image  *image
+	header *fits.Header
+	fill   *paint // the pixels of Frame around Box; nil: there are none
+	paint  *paint // what becomes of the pixels outside of the stencil; nil: they stay as they are
+	bit    int    // that paint sets, if it names one
+	note   note   // what the header says of the mask
+}
+
+// padding returns the number of pixels around the box.
+func (p *part) padding() int64 {
+	frame, _ := p.Frame.Bytes(1)
+	box, _ := p.Box.Bytes(1)
+	return frame - box
+}
+
+// dataSize returns the bytes of data, without those that fill the last block.
+func (p *part) dataSize() int64 {
+	size := int64(1)
+	switch p.Role {
+	case Empty:
+		return 0
+	case Attached:
+		return p.image.hdu.DataSize
+	case Cut, Plane:
+		size = pixelBytes(p.image.hdu)
+	}
+	n, _ := p.Frame.Bytes(size) // no overflow: checkPadding
+	return n
+}
+
+// size returns the bytes of the whole HDU.
+func (p *part) size() int64 { return headerSize(p.header) + padded(p.dataSize()) }
 
 // New decides what to cut out of file. It reads no pixel.
 //
-// The error is [fault.NoOverlap] if the stencil touches no pixel, [fault.Unsupported] or
+// The error is [fault.NoOverlap] if the region touches no pixel, [fault.Unsupported] or
 // [fault.Corrupt] if no image of the file can be cut, [fault.TooLarge] if the cutout
-// would be larger than the limit, and [fault.Usage] if the HDU asked for does not exist.
+// would be larger than the limit, and [fault.Usage] if the HDU asked for does not exist
+// or the request asks for what its images cannot give.
 func New(file *fits.File, req Request) (*Plan, error) {
 	const op = "cutout.New"
+	if err := errors.Join(knownDetail(req.Detail), knownPad(req)); err != nil {
+		return nil, err
+	}
 	if n := len(file.HDUs); req.HDU != nil && (*req.HDU < 0 || *req.HDU >= n) {
 		return nil, fault.New(fault.Usage, op, "HDU %d of a file with %d: want 0 to %d", *req.HDU, n, n-1)
 	}
@@ -54,71 +95,119 @@ func New(file *fits.File, req Request) (*Plan, error) {
 		wanted = images[*req.HDU : *req.HDU+1]
 	}
 	if !slices.ContainsFunc(wanted, (*image).cut) {
-		return nil, nothing(wanted, req.Stencil)
+		return nil, nothing(wanted, req.region())
 	}
-	p := &Plan{file: file}
-	for _, m := range images {
-		asked := slices.Contains(wanted, m)
-		switch {
-		case asked && m.cut():
-			role := Plane
-			if m.sky == m {
-				role = Cut
-			}
-			p.parts = append(p.parts, Part{m.hdu.Number, m.hdu.String(), role, m.box})
-			continue
-		case m.hdu.Number == 0:
-			p.parts = append(p.parts, Part{0, m.hdu.String(), Empty, pixel.Box{}})
-		}
-		if !asked {
-			m.drop("was not asked for")
-		}
-		if m.hdu.Number > 0 || m.hdu.Image() {
-			p.dropped = append(p.dropped, Drop{m.hdu.Number, m.hdu.String(), m.reason})
+	p := &Plan{file: file, st: req.Stencil}
+	p.collect(images, wanted, req.Detail)
+	for _, decide := range []func() error{
+		p.pad,
+		func() error { return p.mask(req) },
+		func() error { return p.makeHeaders(req) },
+	} {
+		if err := decide(); err != nil {
+			return nil, err
 		}
 	}
-	if err := p.makeHeaders(images, req); err != nil {
-		return nil, err
-	}
-	if limit := req.Limits.MaxBytes; limit > 0 && p.size > limit {
-		return nil, fault.New(fault.TooLarge, op, "the cutout would have %d bytes, and %d are allowed; ask for a smaller stencil", p.size, limit)
+	if limit := req.Limits.MaxBytes; limit > 0 && p.bytes > limit {
+		return nil, fault.New(fault.TooLarge, op, "the cutout would have %d bytes, and %d are allowed; ask for a smaller region", p.bytes, limit)
 	}
 	return p, nil
 }
 
-// makeHeaders writes the headers of all parts and adds up the size.
-func (p *Plan) makeHeaders(images []*image, req Request) error {
-	whole := true
-	for _, part := range p.parts {
-		whole = whole && (part.Role == Empty || isWhole(part.Box, images[part.HDU].hdu))
+// region returns what is cut, to be named in sentences.
+func (req *Request) region() fmt.Stringer {
+	switch {
+	case req.Stencil != nil:
+		return req.Stencil
+	case req.Stamp != nil:
+		return req.Stamp
 	}
-	for i, part := range p.parts {
-		m := images[part.HDU]
-		var h *fits.Header
+	return req.Pixels
+}
+
+// collect makes the parts, and notes what is left out.
+func (p *Plan) collect(images, wanted []*image, detail Detail) {
+	p.parts = make([]part, 0, len(images))
+	for _, m := range images {
+		u := m.hdu
+		asked := slices.Contains(wanted, m)
+		add := func(role Role) {
+			p.parts = append(p.parts, part{Part: Part{HDU: u.Number, Label: u.String(), Role: role, Box: m.box, Frame: m.frame}, image: m})
+		}
+		switch {
+		case asked && m.cut() && m.sky == m:
+			add(Cut)
+			continue
+		case asked && m.cut():
+			add(Plane)
+			continue
+		case detail == DetailFull && isIndex(p.file, u):
+			m.drop("lists where the HDUs of the source are")
+		case detail == DetailFull && m.attached():
+			add(Attached)
+			continue
+		case u.Number == 0:
+			p.parts = append(p.parts, part{Part: Part{Label: u.String(), Role: Empty}, image: m})
+		}
+		if !asked {
+			m.drop("was not asked for")
+		}
+		if u.Number > 0 || u.Image() {
+			p.dropped = append(p.dropped, Drop{u.Number, u.String(), m.reason})
+		}
+	}
+}
+
+// makeHeaders writes the headers of all parts and adds up the size.
+func (p *Plan) makeHeaders(req Request) error {
+	whole := true
+	for i := range p.parts {
+		part := &p.parts[i]
+		whole = whole && (part.Role == Empty || part.Role == Attached || part.whole())
+	}
+	t := newTravel(p.file, p.parts)
+	for i := range p.parts {
+		part := &p.parts[i]
 		var err error
-		if part.Role == Empty {
-			h, err = emptyHeader(m.hdu, whole)
-		} else {
-			h, err = cutHeader(m)
+		switch part.Role {
+		case Empty:
+			part.header, err = emptyHeader(part.image.hdu, whole, &t)
+		case Attached:
+			part.header = part.image.hdu.Header
+			if i == 0 {
+				part.header = without(part.header, &t, rewritten)
+			}
+		case Outline:
+			part.header, err = outlineHeader(part, p.headerOf(part.image))
+		default:
+			part.header, err = cutHeader(part, &t)
 		}
 		if err == nil && i == 0 {
-			err = p.signFirst(h, req)
+			err = p.signFirst(part.header, req)
 		}
 		if err == nil {
-			err = signPart(h, part)
+			err = part.sign()
 		}
 		if err != nil {
-			return fmt.Errorf("cutout.New: %s: %w", m.hdu, err)
+			return fmt.Errorf("cutout.New: %s: %w", part.Label, err)
 		}
-		p.headers = append(p.headers, h)
-		var data int64
-		if part.Role != Empty {
-			data, _ = part.Box.Bytes(pixelBytes(m.hdu)) // no overflow: less than the HDU has
-		}
-		p.size += headerSize(h) + padded(data)
+	}
+	if err := t.correct(p.parts); err != nil {
+		return err
+	}
+	for i := range p.parts {
+		p.bytes += p.parts[i].size()
 	}
 	return nil
 }
+
+// headerOf returns the header of the part with an image.
+func (p *Plan) headerOf(m *image) *fits.Header {
+	return p.parts[slices.IndexFunc(p.parts, func(q part) bool { return q.image == m })].header
+}
+
+// whole reports whether the part is its HDU, unchanged.
+func (p *part) whole() bool { return p.paint == nil && isWhole(p.Frame, p.image.hdu) }
 
 func isWhole(b pixel.Box, u *fits.HDU) bool {
 	return slices.Equal(b.Shape(), u.Shape)
@@ -141,50 +230,16 @@ func headerSize(h *fits.Header) int64 {
 func padded(n int64) int64 { return (n + 2879) / 2880 * 2880 }
 
 // Size returns the size of the cutout in bytes.
-func (p *Plan) Size() int64 { return p.size }
+func (p *Plan) Size() int64 { return p.bytes }
 
 // Parts returns the HDUs of the cutout in their order.
-func (p *Plan) Parts() []Part { return slices.Clone(p.parts) }
+func (p *Plan) Parts() []Part {
+	parts := make([]Part, len(p.parts))
+	for i := range parts {
+		parts[i] = p.parts[i].Part
+	}
+	return parts
+}
 
 // Dropped returns the HDUs of the source that the cutout does not hold, and why.
 func (p *Plan) Dropped() []Drop { return slices.Clone(p.dropped) }
-
-// WriteTo writes the cutout to w as a FITS file and returns the number of bytes written.
-// Its memory is bounded: an HDU of more than 32 MB is read twice, for its sum and to write it.
-//
-// The error is that of w, of reading the source or of ctx; [fault.Unavailable] if the
-// source changed meanwhile. After an error what was written is no FITS file.
-func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
-	count := &counter{w: w}
-	out := fits.NewWriter(count)
-	for i, part := range p.parts {
-		var size int64
-		var data fits.Data
-		if part.Role != Empty {
-			section, err := p.file.Section(p.file.HDUs[part.HDU], part.Box)
-			if err != nil {
-				return count.n, err
-			}
-			size = section.Size()
-			data = func(ctx context.Context, emit func([]byte) error) error {
-				return section.Stream(ctx, p.file.ReaderAt(), emit)
-			}
-		}
-		if err := out.WriteHDU(ctx, p.headers[i], size, data); err != nil {
-			return count.n, err
-		}
-	}
-	return count.n, nil
-}
-
-// counter counts the bytes that pass to a writer.
-type counter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *counter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
-}

@@ -159,10 +159,10 @@ func TestMosaic(t *testing.T) {
 	plan, got := cut(t, mosaic(t), Request{Stencil: mustParse(t, "CIRCLE 10 20 0.0024"), Source: source})
 	box := pixel.Box{Min: []int64{47, 37}, Max: []int64{52, 42}} // 2.4 pixels around pixel (50, 40)
 	want := []Part{
-		{0, "HDU 0", Empty, pixel.Box{}},
-		{1, "HDU 1 (SCI)", Cut, box},
-		{2, "HDU 2 (ERR)", Plane, box},
-		{3, "HDU 3 (DQ)", Plane, box},
+		{HDU: 0, Label: "HDU 0", Role: Empty},
+		{1, "HDU 1 (SCI)", Cut, box, box},
+		{2, "HDU 2 (ERR)", Plane, box, box},
+		{3, "HDU 3 (DQ)", Plane, box, box},
 	}
 	if diff := cmp.Diff(want, plan.Parts()); diff != "" {
 		t.Errorf("parts: %s", diff)
@@ -270,7 +270,7 @@ func TestSection(t *testing.T) {
 	plan, got := cut(t, mosaic(t), Request{Pixels: section, Source: source})
 	box := pixel.Box{Min: []int64{47, 37}, Max: []int64{52, 42}}
 	want := []Part{
-		{0, "HDU 0", Empty, pixel.Box{}}, {1, "HDU 1 (SCI)", Cut, box}, {2, "HDU 2 (ERR)", Plane, box}, {3, "HDU 3 (DQ)", Plane, box},
+		{HDU: 0, Label: "HDU 0", Role: Empty}, {1, "HDU 1 (SCI)", Cut, box, box}, {2, "HDU 2 (ERR)", Plane, box, box}, {3, "HDU 3 (DQ)", Plane, box, box},
 	}
 	if diff := cmp.Diff(want, plan.Parts()); diff != "" {
 		t.Errorf("parts: %s", diff)

@@ -8,11 +8,15 @@ import (
 )
 
 // Request is what to cut out of a file: the pixels that Stencil touches or, if it is nil,
-// those of Pixels.
+// those of Stamp or, if that is nil too, those of Pixels.
 type Request struct {
 	Stencil stencil.Stencil
+	Stamp   *Stamp
 	Pixels  pixel.Section // of one image and its planes
-	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the stencil touches, with Pixels the first image
+	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the region touches, with Pixels the first image
+	Mask    Mask          // what becomes of pixels outside of Stencil
+	Detail  Detail        // which HDUs travel with the images
+	Pad     Pad           // whether the cutout goes on beyond the edges of an image
 	Source  Provenance    // goes into the cutout's header
 	Limits  Limits
 }
@@ -37,7 +41,8 @@ type Part struct {
 	HDU   int    // its number in the source, from 0
 	Label string // "HDU 1 (IMAGE)"
 	Role  Role
-	Box   pixel.Box // of source pixels; no axes for Empty
+	Box   pixel.Box // of source pixels; no axes for Empty and Attached
+	Frame pixel.Box // Box and the padding around it, which may reach beyond the image; Box itself without padding
 }
 
 // Role says why an HDU is in the cutout.
@@ -45,9 +50,11 @@ type Role uint8
 
 // The roles.
 const (
-	Cut   Role = iota // an image of the sky that the stencil touches
-	Plane             // a plane beside one: errors, flags, weights
-	Empty             // the primary header alone, which FITS requires first
+	Cut      Role = iota // an image of the sky that the region touches
+	Plane                // a plane beside one: errors, flags, weights
+	Empty                // the primary header alone, which FITS requires first
+	Attached             // copied whole, with [Full]
+	Outline              // added: which pixels of an image are inside of the stencil
 )
 
 // Drop is an HDU of the source that is not in the cutout, and why.

@@ -34,12 +34,8 @@ func (p *Plan) signFirst(h *fits.Header, req Request) error {
 		}
 	}
 	asked := s.RequestText
-	switch {
-	case asked != "":
-	case req.Stencil != nil:
-		asked = req.Stencil.String()
-	default:
-		asked = req.Pixels.String()
+	if asked == "" {
+		asked = req.region().String()
 	}
 	by := "Seltzer"
 	if s.Version != "" {
@@ -97,15 +93,39 @@ func lastAxis(h *fits.Header) string {
 	return "NAXIS" + strconv.FormatInt(n, 10)
 }
 
-// signPart writes into a header which HDU and which pixels of the source it holds.
-func signPart(h *fits.Header, part Part) error {
-	if part.Role == Empty {
+// sign writes into the header of a part which HDU and which pixels of the source it holds,
+// and what became of those outside of the stencil.
+func (p *part) sign() error {
+	if p.Role == Empty || p.Role == Attached {
 		return nil
 	}
-	if err := h.Set("CUTHDU", part.HDU, "HDU of the source, from 0"); err != nil {
+	h := p.header
+	if p.note == notePlane {
+		if err := bitsOf(p.image.hdu).name(h, outsidePlane, p.bit); err != nil {
+			return err
+		}
+	}
+	if err := h.Set("CUTHDU", p.HDU, "HDU of the source, from 0"); err != nil {
 		return err
 	}
-	return h.Set("CUTBOX", part.Box.String(), "pixels of the source, from 1")
+	if err := h.Set("CUTBOX", p.Box.String(), "pixels of the source, from 1"); err != nil {
+		return err
+	}
+	for _, c := range []struct {
+		key   string
+		note  note
+		there bool
+	}{
+		{"CUTPAD", note{p.Frame.String(), "these and the padding around them"}, p.padding() > 0},
+		{"CUTMASK", p.note, p.note.value != ""},
+	} {
+		if !c.there {
+			h.Delete(c.key)
+		} else if err := h.Set(c.key, c.note.value, c.note.comment); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printable returns text as a FITS header can hold it: ASCII, and not endless.

@@ -1,0 +1,78 @@
+package cutout
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
+)
+
+// outlineName is the EXTNAME of an image that tells which pixels are inside of the stencil.
+const outlineName = "STENCIL"
+
+// worldCards matches the cards of all coordinate systems of an image.
+var worldCards = regexp.MustCompile(`^(?:` +
+	`(?:CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA|CNAME|CRDER|CSYER)[0-9]+[A-Z]?|(?:CD|PC|PV|PS)[0-9]+_[0-9]+[A-Z]?|` +
+	`(?:WCSAXES|WCSNAME|LONPOLE|LATPOLE|RADESYS|EQUINOX|SPECSYS|SSYSOBS|VELOSYS|RESTFRQ|RESTWAV)[A-Z]?|RADECSYS|EPOCH|` +
+	`(?:A|B|AP|BP)_(?:ORDER|[0-9]+_[0-9]+)|LTV[0-9]|LTM[0-9]_[0-9]|` +
+	`CNPIX[12]|PPO[1-6]|PLT(?:RA[HMS]|DEC(?:[DMS]|SN))|AMD[XY][0-9]+|[XY]PIXELSZ|PLTSCALE|DATE-OBS|MJD-OBS)$`)
+
+// outlineOf returns the part for the pixels of another part: an image of the same frame,
+// without the axes that are not celestial.
+func outlineOf(of *part) part {
+	x, y := of.image.sky.system.Axes()
+	outline := part{Part: Part{HDU: of.HDU, Label: outlineName + " of " + of.Label, Role: Outline}, image: of.image}
+	for _, b := range []struct{ from, to *pixel.Box }{{&of.Box, &outline.Box}, {&of.Frame, &outline.Frame}} {
+		*b.to = b.from.Clone()
+		for axis := range b.to.Axes() {
+			if axis != x && axis != y {
+				b.to.Max[axis] = b.to.Min[axis] + 1
+			}
+		}
+	}
+	return outline
+}
+
+// outlineHeader returns the header of an outline: of has the coordinate systems.
+func outlineHeader(outline *part, of *fits.Header) (*fits.Header, error) {
+	h := fits.NewImage(8, outline.Frame.Shape())
+	var world []fits.Card
+	for _, c := range of.Cards() {
+		if worldCards.MatchString(c.Keyword()) {
+			world = append(world, c)
+		}
+	}
+	if err := h.Set("EXTNAME", outlineName, "1: inside of the region; 0: outside"); err != nil {
+		return nil, err
+	}
+	if v := outline.image.hdu.Version; v != 1 {
+		if err := h.Set("EXTVER", v, ""); err != nil {
+			return nil, err
+		}
+	}
+	h.Append(world...)
+	return h, nil
+}
+
+// drawOutline returns the data of an outline.
+func drawOutline(r *raster) fits.Data {
+	return func(ctx context.Context, emit func([]byte) error) error {
+		row := make([]byte, r.nx)
+		for y := range r.ny {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for x := range row {
+				row[x] = 1
+			}
+			for _, q := range r.outside(y) {
+				clear(row[q.from:q.upto])
+			}
+			if err := emit(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,117 @@
+package cutout
+
+import (
+	"context"
+	"io"
+
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
+)
+
+// WriteTo writes the cutout to w as a FITS file and returns the number of bytes written.
+// Its memory is bounded: an HDU of more than 32 MB is read twice, for its sum and to write it.
+//
+// The error is that of w, of reading the source or of ctx; [fault.Unavailable] if the
+// source changed meanwhile. After an error what was written is no FITS file.
+func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
+	count := &counter{w: w}
+	out := fits.NewWriter(count)
+	rasters := make(map[*image]*raster)
+	for i := range p.parts {
+		part := &p.parts[i]
+		data, err := p.data(ctx, part, rasters)
+		if err != nil {
+			return count.n, err
+		}
+		if err := out.WriteHDU(ctx, part.header, part.dataSize(), data); err != nil {
+			return count.n, err
+		}
+	}
+	return count.n, nil
+}
+
+// data returns the data of a part: read, surrounded by padding, masked. rasters holds those of
+// the images whose masks were needed so far.
+func (p *Plan) data(ctx context.Context, part *part, rasters map[*image]*raster) (fits.Data, error) {
+	switch part.Role {
+	case Empty:
+		return nil, nil
+	case Attached:
+		return copyData(p.file, part.image.hdu), nil
+	}
+	var r *raster
+	if part.Role == Outline || part.paint != nil {
+		m := part.image.sky
+		if r = rasters[m]; r == nil {
+			var err error
+			if r, err = newRaster(ctx, m.system, p.st, part.Frame); err != nil {
+				return nil, err
+			}
+			rasters[m] = r
+		}
+	}
+	if part.Role == Outline {
+		return drawOutline(r), nil
+	}
+	section, err := p.file.Section(part.image.hdu, part.Box)
+	if err != nil {
+		return nil, err
+	}
+	data := func(ctx context.Context, emit func([]byte) error) error {
+		return section.Stream(ctx, p.file.ReaderAt(), emit)
+	}
+	size := pixelBytes(part.image.hdu)
+	if part.fill != nil {
+		data = surround(data, part.fill, part.Box, part.Frame, size)
+	}
+	if part.paint != nil {
+		x, y := part.image.sky.system.Axes()
+		data = masked(data, r, part.paint, part.Frame, x, y, size)
+	}
+	return data, nil
+}
+
+// masked returns the data of a frame with the pixels outside painted. It paints the pieces
+// as they pass.
+func masked(data fits.Data, r *raster, with *paint, frame pixel.Box, x, y int, size int64) fits.Data {
+	step := size // from one pixel along x to the next
+	for axis := range x {
+		step *= frame.Size(axis)
+	}
+	repeat := int64(1) // rows along x for each pixel along y
+	for axis := x + 1; axis < y; axis++ {
+		repeat *= frame.Size(axis)
+	}
+	row, ny := step*frame.Size(x), frame.Size(y)
+	return func(ctx context.Context, emit func([]byte) error) error {
+		var at int64
+		return data(ctx, func(b []byte) error {
+			for from, end := at, at+int64(len(b)); from < end; {
+				number := from / row
+				start := number * row
+				next := min(start+row, end)
+				for _, out := range r.outside(int(number / repeat % ny)) {
+					lo, hi := max(start+int64(out.from)*step, from), min(start+int64(out.upto)*step, next)
+					if lo < hi {
+						with.apply(b[lo-at:hi-at], lo)
+					}
+				}
+				from = next
+			}
+			at += int64(len(b))
+			return emit(b)
+		})
+	}
+}
+
+// counter counts the bytes that pass to a writer.
+type counter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.n += int64(n)
+	return n, err
+}
