@@ -146,6 +146,9 @@ func fpackCases(bitpix int, twoD bool) (cases [][]string) {
 	if bitpix == 8 || bitpix == 16 {
 		algorithms = append(algorithms, []string{"-p"})
 	}
+	if slices.Contains([]int{16, 32, -32}, bitpix) {
+		algorithms = append(algorithms, []string{"-d"})
+	}
 	if bitpix > 0 {
 		return algorithms
 	}
@@ -188,6 +191,9 @@ func TestWhatFpackWritesIsReadAsByCFITSIO(t *testing.T) {
 					mine = tame // fpack's buffer is too small for others; infinities are not quantised
 				}
 				pix := pixels(r, bitpix, n, mine)
+				if options[0] == "-d" { // fpack writes a number for NaN, which CFITSIO reads as NaN
+					pix = noiseOnly(r, bitpix, n, tame[0])
+				}
 				if options[0] == "-p" && bitpix == 16 {
 					for i := 0; i < len(pix); i += 2 {
 						pix[i] &= 0x7f // masks are not negative
