@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
 	"github.com/seltzer-soda/seltzer/pkg/stencil"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -44,6 +45,22 @@ var Parameters = []Parameter{
 		Unit: "deg", UCD: "pos.outline;obs", Datatype: "double", Arraysize: "*", Xtype: "polygon", read: region(stencil.ParsePolygon)},
 	{Name: "POS", Description: "CIRCLE, RANGE or POLYGON followed by ICRS degrees", Standard: true,
 		UCD: "pos.outline;obs", Datatype: "char", Arraysize: "*", read: region(stencil.Parse)},
+	{Name: "SIZE", Description: "box on the sky: ICRS longitude and latitude of its centre, width and height in the tangent plane, north up",
+		Unit: "deg", UCD: "pos.outline;obs", Datatype: "double", Arraysize: "4", read: (*Request).readSize},
+	{Name: "STAMP", Description: "box of pixels around a place: ICRS longitude and latitude in degrees, then columns and rows; an odd side is centred on the nearest pixel, an even one on the nearest edge between two",
+		UCD: "pos.outline;obs", Datatype: "double", Arraysize: "4", read: (*Request).readStamp},
+	{Name: "PIXELS", Description: "section of pixels as CFITSIO writes it, [x1:x2,y1:y2]: from 1, both ends included, * for a whole axis; of the first image, or that of HDU",
+		UCD: "instr.pixel", Datatype: "char", Arraysize: "*", read: (*Request).readPixels},
+	{Name: "HDU", Description: "cut this HDU only, counted from 0",
+		UCD: "meta.number", Datatype: "int", Arraysize: "1", read: (*Request).readHDU},
+	{Name: "MASK", Description: "what becomes of pixels outside of the region: none (they stay), nan (NaN, or BLANK), plane (a bit OUTSIDE_STENCIL in the mask, or an image STENCIL)",
+		UCD: "meta.code", Datatype: "char", Arraysize: "*", read: choice("MASK", masks, func(r *Request) *string { return &r.Mask })},
+	{Name: "DETAIL", Description: "which HDUs travel: image, planes (errors, flags, weights too) or full (tables and other attachments too)",
+		UCD: "meta.code", Datatype: "char", Arraysize: "*", read: choice("DETAIL", details, func(r *Request) *string { return &r.Detail })},
+	{Name: "CUTOUTDETAIL", Description: "DETAIL by the names of the Rubin Observatory: Image, MaskedImage or Exposure",
+		UCD: "meta.code", Datatype: "char", Arraysize: "*", read: choice("DETAIL or CUTOUTDETAIL", details, func(r *Request) *string { return &r.Detail })},
+	{Name: "PAD", Description: "whether STAMP and regions on the sky go on beyond the edges of an image: none, or nan (NaN, or BLANK)",
+		UCD: "meta.code", Datatype: "char", Arraysize: "*", read: choice("PAD", pads, func(r *Request) *string { return &r.Pad })},
 	{Name: "BAND", Standard: true},
 	{Name: "TIME", Standard: true},
 	{Name: "POL", Standard: true},
@@ -79,8 +96,9 @@ func (p *Parameter) parse(r *Request, value string) error {
 	return p.read(r, value)
 }
 
-// region reads a stencil. CIRCLE, POLYGON and POS all describe the one spatial axis, so
-// their values are pooled: two of them are two values of one parameter.
+// region reads a stencil. CIRCLE, POLYGON and POS, and of our own SIZE, STAMP and PIXELS all
+// describe the one spatial axis, so their values are pooled: two of them are two values of
+// one parameter.
 func region[S stencil.Stencil](parse func(string) (S, error)) func(*Request, string) error {
 	return func(r *Request, value string) error {
 		s, err := parse(value)
@@ -88,6 +106,7 @@ func region[S stencil.Stencil](parse func(string) (S, error)) func(*Request, str
 			return err
 		}
 		r.Stencils = append(r.Stencils, s)
+		r.regions = append(r.regions, "POS="+s.String())
 		return nil
 	}
 }
@@ -134,10 +153,17 @@ func repeated(name string) error {
 // Request is what the parameters of one job ask for.
 type Request struct {
 	IDs      []string
-	Stencils []stencil.Stencil // of CIRCLE, POLYGON and POS, in the order of the request
-	Format   string            // media type of a cutout
+	Stencils []stencil.Stencil // of CIRCLE, POLYGON, POS and SIZE, in the order of the request
+	Stamps   []Stamp
+	Pixels   []pixel.Section
+	HDU      *int   // nil: not given
+	Mask     string // none, nan or plane; "" is none
+	Detail   string // image, planes or full; "" is planes
+	Pad      string // none or nan; "" is none
+	Format   string // media type of a cutout
 	RunID    string
 
+	regions   []string // "NAME=value" of each region
 	formatSet bool
 }
 
@@ -178,8 +204,8 @@ func (r *Request) Single() error {
 	switch {
 	case len(r.IDs) > 1:
 		return fault.New(fault.MultiValued, "soda.Single", "%d values of ID; send one request for each", len(r.IDs))
-	case len(r.Stencils) > 1:
-		return fault.New(fault.MultiValued, "soda.Single", "%d regions in CIRCLE, POLYGON and POS together; send one request for each", len(r.Stencils))
+	case len(r.regions) > 1:
+		return fault.New(fault.MultiValued, "soda.Single", "%d regions in CIRCLE, POLYGON, POS, SIZE, STAMP and PIXELS together; send one request for each", len(r.regions))
 	}
 	return nil
 }
@@ -190,20 +216,34 @@ func (r *Request) Complete() error {
 	switch {
 	case len(r.IDs) == 0:
 		return fault.New(fault.Usage, "soda.Complete", "the request names no dataset; give ID=…")
-	case len(r.Stencils) == 0:
-		return fault.New(fault.Usage, "soda.Complete", "the request names no region; give one of CIRCLE, POLYGON, POS, such as CIRCLE=150.1 2.2 0.01 (ICRS degrees)")
+	case len(r.regions) == 0:
+		return fault.New(fault.Usage, "soda.Complete", "the request names no region; give one of CIRCLE, POLYGON, POS, SIZE, STAMP, PIXELS, such as CIRCLE=150.1 2.2 0.01 (ICRS degrees)")
 	}
 	return nil
 }
 
-// String writes the request in one line for provenance and logs.
+// String writes the request in one line for logs.
 func (r *Request) String() string {
 	var s []string
 	for _, id := range r.IDs {
-		s = append(s, fmt.Sprintf("ID=%s", id))
+		s = append(s, "ID="+id)
 	}
-	for _, st := range r.Stencils {
-		s = append(s, fmt.Sprintf("POS=%s", st))
+	if cut := r.Cut(); cut != "" {
+		s = append(s, cut)
+	}
+	return strings.Join(s, " ")
+}
+
+// Cut writes in one line what of the dataset is asked for, for provenance.
+func (r *Request) Cut() string {
+	s := slices.Clone(r.regions)
+	if r.HDU != nil {
+		s = append(s, fmt.Sprintf("HDU=%d", *r.HDU))
+	}
+	for _, c := range []struct{ name, value string }{{"MASK", r.Mask}, {"DETAIL", r.Detail}, {"PAD", r.Pad}} {
+		if c.value != "" {
+			s = append(s, c.name+"="+c.value)
+		}
 	}
 	return strings.Join(s, " ")
 }
