@@ -123,6 +123,7 @@ type Job struct {
 	Progress Progress `json:"progress,omitzero"`
 
 	Attempt    int       `json:"attempt,omitempty"`   // claims so far
+	Stops      int       `json:"stops,omitempty"`     // claims that ended because the server stopped, not by the job
 	Claim      string    `json:"claim,omitempty"`     // random name of the present claim, "" for none
 	LeaseUntil time.Time `json:"leaseUntil,omitzero"` // the claim holds until then
 	Cause      string    `json:"cause,omitempty"`     // why the last attempt was given up

@@ -17,6 +17,7 @@ const (
 	FirstResend = 15 * time.Minute // a queued job is published again after this, then after twice that, …
 	SoonResend  = 30 * time.Second // … but after this, if publishing it failed
 	MaxAttempts = 5                // claims, before the job ends in ERROR
+	MaxStops    = 50               // claims more, that ended because the server stopped
 )
 
 // moves lists the legal moves between phases (UWS 1.1, figure 2 and table 7.2 of section 2.1.3).
@@ -113,7 +114,7 @@ func (j *Job) Take(now time.Time, claim string) (taken bool) {
 	switch {
 	case j.Deleted, j.Phase != Queued && j.Phase != Executing, j.Live(now):
 		return false
-	case j.Attempt >= MaxAttempts:
+	case j.spent():
 		j.giveUp(now)
 		return false
 	}
@@ -205,17 +206,34 @@ func (j *Job) Yield(now time.Time, claim, cause string, delay time.Duration) err
 	j.Cause = cause
 	j.Claim, j.LeaseUntil = "", time.Time{}
 	j.lookAt(now.Add(delay))
-	if j.Attempt >= MaxAttempts {
+	if j.spent() {
 		j.giveUp(now)
 	}
 	return nil
 }
 
-// Orphan ends the lease of a job whose worker is known to be gone, and keeps why. Any
-// worker may take the job at once.
+// spent reports whether the job has used up its attempts. A server that is stopped or
+// killed costs the jobs at work an attempt that was not theirs; but a job that kills the
+// server each time ends too.
+func (j *Job) spent() bool { return j.Attempt-min(j.Stops, MaxStops) >= MaxAttempts }
+
+// Stop gives the job of claim back because the worker itself stops. The attempt does not
+// count, and any worker may take the job at once.
+func (j *Job) Stop(now time.Time, claim, cause string) error {
+	if err := j.Holds(claim); err != nil {
+		return err
+	}
+	j.Orphan(now, cause)
+	j.lookAt(now)
+	return nil
+}
+
+// Orphan ends the lease of a job whose worker is known to be gone, and keeps why. The
+// attempt does not count, and any worker may take the job at once.
 func (j *Job) Orphan(now time.Time, cause string) {
 	if j.Live(now) {
 		j.Cause = cause
+		j.Stops++
 	}
 	if j.Phase == Executing {
 		j.Claim, j.LeaseUntil = "", time.Time{}

@@ -22,6 +22,7 @@ type life struct {
 	job    *Job
 	now    time.Time
 	claims []string // of all workers that ever took the job, the last one last
+	stops  int      // claims that ended because the server stopped
 	held   bool     // the last worker has neither ended, given back nor lost its claim
 	ended  time.Time
 	phase  Phase // the terminal phase it ended in
@@ -114,7 +115,7 @@ func (l *life) take(t *rapid.T) {
 		if d := cmp.Diff(before, l.job); taken || d != "" {
 			t.Fatalf("a job that is not free was taken %t, or changed:\n%s", taken, d)
 		}
-	case len(l.claims) == 5: // DESIGN.md, section 3: five claims, then ERROR with the last cause
+	case l.used() == 5: // DESIGN.md, section 3: five claims, then ERROR with the last cause
 		if taken || l.job.Phase != Error || l.job.Failure == nil || !l.job.Failure.Transient {
 			t.Fatalf("the sixth claim: taken %t, %s, %+v; want ERROR that is transient", taken, l.job.Phase, l.job.Failure)
 		}
@@ -175,7 +176,7 @@ func (l *life) yield(t *rapid.T) {
 		return
 	}
 	l.held = false
-	if len(l.claims) == 5 {
+	if l.used() == 5 {
 		if l.job.Phase != Error || !strings.Contains(l.job.Failure.Message, "the archive is down") {
 			t.Fatalf("the fifth attempt was given back: %s, %+v; want ERROR with its cause", l.job.Phase, l.job.Failure)
 		}
@@ -195,11 +196,31 @@ func (l *life) orphan(t *rapid.T) {
 		}
 		return
 	}
+	if before.Live(l.now) {
+		l.stops++
+	}
 	if l.job.Live(l.now) || l.job.Phase != Executing {
 		t.Fatalf("orphaned: live %t, %s; want EXECUTING without a lease", l.job.Live(l.now), l.job.Phase)
 	}
 	l.held = false
 }
+
+func (l *life) stop(t *rapid.T) {
+	live := l.job.Live(l.now)
+	if !l.asWorker(t, "Stop", func(claim string) error { return l.job.Stop(l.now, claim, "the server stopped") }) {
+		return
+	}
+	if live {
+		l.stops++
+	}
+	l.held = false
+	if l.job.Phase != Executing || l.job.Live(l.now) || l.job.DueAt.After(l.now) {
+		t.Fatalf("given back by a worker that stops: %s, live %t, due %v", l.job.Phase, l.job.Live(l.now), l.job.DueAt)
+	}
+}
+
+// used returns how many claims count as attempts.
+func (l *life) used() int { return len(l.claims) - l.stops }
 
 func (l *life) resend(t *rapid.T) {
 	if p := l.job.Phase; p != Queued && (p != Executing || l.job.Live(l.now)) {
@@ -245,8 +266,8 @@ func (l *life) check(t *rapid.T) {
 	} else if l.phase != "" {
 		t.Fatalf("a job that had ended as %s is %s again", l.phase, j.Phase)
 	}
-	if j.Attempt != len(l.claims) || j.Attempt > 5 {
-		t.Fatalf("attempt %d after %d claims, want the same and 5 at most", j.Attempt, len(l.claims))
+	if j.Attempt != len(l.claims) || l.used() > 5 {
+		t.Fatalf("attempt %d after %d claims, of which the server ended %d; want the same, and 5 others at most", j.Attempt, len(l.claims), l.stops)
 	}
 	if l.held != (j.Claim != "") || l.held && j.Phase != Executing {
 		t.Fatalf("held %t, claim %q, %s", l.held, j.Claim, j.Phase)
@@ -288,6 +309,7 @@ func TestEveryLifeKeepsTheRules(t *testing.T) {
 			"beat":    l.beat,
 			"yield":   l.yield,
 			"orphan":  l.orphan,
+			"stop":    l.stop,
 			"resend":  l.resend,
 			"destroy": l.destroy,
 			"end": func(t *rapid.T) { // seldom, and mostly by a worker, so that lives are long
