@@ -18,7 +18,7 @@ var levels = [][]string{
 	{"pkg/sky", "pkg/fault", "pkg/outside"},
 	{"pkg/uws", "pkg/stencil", "pkg/pixel", "pkg/fits/tile"},
 	{"pkg/fits", "pkg/wcs"},
-	{"pkg/soda"},
+	{"pkg/soda", "pkg/indexes"},
 	{"pkg/cutout"},
 	{"pkg/sqlitedb"},
 	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},

@@ -15,6 +15,7 @@
 //	sqlitedb                                 the one SQLite file: durability and group commit
 //	cutout                                   plans and extracts pixels, cards, provenance
 //	soda                                     parameters of a request → what shall be cut
+//	indexes                                  headers that are known, of files used last
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
 //	uws  stencil  pixel  fits/tile           jobs, phases, XML · regions on the sky · boxes of pixels · codecs of tiles
 //	sky  fault  outside                      directions and angles · kinds of error · what tests are judged by

@@ -25,9 +25,8 @@ const (
 // File is an open FITS file, or a gzip of a whole one.
 type File struct {
 	*Index
-	Cost    Cost // of reading; [Local] unless set
-	r       io.ReaderAt
-	gzipped bool
+	Cost Cost // of reading; [Local] unless set
+	r    io.ReaderAt
 }
 
 // Open reads the index of a FITS file of size bytes, or of a gzip of one. A .fits.gz is
@@ -36,17 +35,25 @@ type File struct {
 // Errors are those of [ReadIndex]; a broken gzip is [fault.Corrupt], and one that
 // inflates to more than 16 GiB [fault.TooLarge].
 func Open(r io.ReaderAt, size int64) (*File, error) {
-	w := &window{r: r, size: func() int64 { return size }}
+	w := newWindow(r, func() int64 { return size })
+	defer w.free()
 	start, err := w.at(0, int64(len(gzipMagic)))
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Cost: Local, r: r, gzipped: string(start) == gzipMagic}
-	if f.gzipped {
+	f := &File{Cost: Local, r: r}
+	if string(start) != gzipMagic {
+		f.Index, err = readIndex(w)
+	} else {
 		g := newInflater(r, size)
-		f.r, w = g, &window{r: g, size: g.known}
+		inflated := newWindow(g, g.known)
+		defer inflated.free()
+		f.r = g
+		if f.Index, err = readIndex(inflated); err == nil {
+			f.Packed = size
+		}
 	}
-	if f.Index, err = readIndex(w); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return f, nil
@@ -56,7 +63,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 // file; a gzip is read forward, one read at a time. Errors are those of [HDU.Section].
 func (f *File) Section(u *HDU, box pixel.Box) (*Section, error) {
 	s, err := u.Section(box)
-	if err == nil && !f.gzipped {
+	if err == nil && !f.Gzipped() {
 		s.Cost = f.Cost
 	}
 	return s, err
@@ -68,7 +75,7 @@ func (f *File) ReaderAt() io.ReaderAt { return f.r }
 
 // Gzipped reports whether the file is a gzip: then reading forward is as fast as
 // inflating, and each step back inflates from the start again.
-func (f *File) Gzipped() bool { return f.gzipped }
+func (f *File) Gzipped() bool { return f.Packed > 0 }
 
 // inflater reads a gzip as if it were inflated. It holds no more than its buffers: it
 // moves forward, and starts again when it is asked for what lies behind it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
@@ -43,11 +44,25 @@ type HDU struct {
 	DataOffset   int64   // byte of the file where the data begin
 	DataSize     int64   // bytes of data, without padding
 	Err          error   // why this HDU is not the image that it says it is, or nil
+
+	learned sync.Map
 }
 
 // Image reports whether the HDU is an image, compressed or not, with one pixel or more.
 func (u *HDU) Image() bool {
 	return (u.Kind == Image || u.Kind == TileCompressed) && u.Err == nil && !pixel.Whole(u.Shape).Empty()
+}
+
+// Remember returns what learn returned when it was first called with this key for the HDU:
+// what users derive from a header, such as its coordinate system or the places of its
+// tiles, lives as long as the index does. It must take little memory, some KB, and not be
+// changed. Several goroutines may call learn at once; one result is kept.
+func (u *HDU) Remember(key any, learn func() any) any {
+	if v, ok := u.learned.Load(key); ok {
+		return v
+	}
+	v, _ := u.learned.LoadOrStore(key, learn())
+	return v
 }
 
 // String names the HDU for people: "HDU 3 (SCI,2)".

@@ -113,9 +113,12 @@ func (h *Header) Clone() *Header {
 // multiple of 2880 bytes.
 func (h *Header) Bytes() []byte { return h.appendBlocks(nil, nil) }
 
+// blocks returns the bytes of a header of n cards and END.
+func blocks(n int) int64 { return padded(int64(n+1) * cardSize) }
+
 // appendBlocks appends the header as it stands in a file, with more cards at its end.
 func (h *Header) appendBlocks(dst []byte, more []Card) []byte {
-	end := len(dst) + int(padded(int64(len(h.cards)+len(more)+1)*cardSize))
+	end := len(dst) + int(blocks(len(h.cards)+len(more)))
 	dst = slices.Grow(dst, end-len(dst))
 	for i := range h.cards {
 		dst = append(dst, h.cards[i][:]...)

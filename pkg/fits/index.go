@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
@@ -23,6 +25,7 @@ const (
 // and safe for concurrent use.
 type Index struct {
 	Size     int64 // bytes of the file; of the inflated one if it was a gzip
+	Packed   int64 // bytes of that gzip; 0 if it was none
 	HDUs     []*HDU
 	Trailing int64 // bytes after the last HDU and its padding, which are no HDU; they are ignored
 }
@@ -34,7 +37,9 @@ type Index struct {
 // or whose last HDU is cut short, [fault.Unsupported] for SIMPLE = F, and
 // [fault.TooLarge] for headers past the limits. Errors of r keep their kind.
 func ReadIndex(r io.ReaderAt, size int64) (*Index, error) {
-	return readIndex(&window{r: r, size: func() int64 { return size }})
+	w := newWindow(r, func() int64 { return size })
+	defer w.free()
+	return readIndex(w)
 }
 
 func readIndex(w *window) (*Index, error) {
@@ -95,7 +100,7 @@ func readHDU(w *window, number int, offset int64) (*HDU, error) {
 			return nil, err
 		}
 		if n := findEnd(block, scanned); n >= 0 {
-			return parseHDU(newHeader(block[:n*cardSize]), number, offset, padded(int64(n+1)*cardSize))
+			return parseHDU(newHeader(block[:n*cardSize]), number, offset, blocks(n))
 		}
 		scanned = len(block) / cardSize
 		switch {
@@ -115,6 +120,23 @@ type window struct {
 	start int64
 	buf   []byte
 	end   bool // the window reaches the end of the file
+}
+
+var windows = sync.Pool{New: func() any { return new(window) }}
+
+func newWindow(r io.ReaderAt, size func() int64) *window {
+	w := windows.Get().(*window)
+	*w = window{r: r, size: size, buf: w.buf[:0]}
+	return w
+}
+
+// free gives the memory of w to another.
+func (w *window) free() {
+	if cap(w.buf) > 4*firstRead {
+		w.buf = nil
+	}
+	w.r, w.size = nil, nil
+	windows.Put(w)
 }
 
 // at returns n bytes from offset on, fewer only where the file ends; they stay valid
@@ -151,7 +173,7 @@ func (w *window) fill(n int64) error {
 		return nil
 	}
 	old := len(w.buf)
-	w.buf = append(w.buf, make([]byte, n)...)
+	w.buf = slices.Grow(w.buf, int(n))[:old+int(n)]
 	got, err := w.r.ReadAt(w.buf[old:], from)
 	w.buf = w.buf[:old+got]
 	if int64(got) == n {

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -23,6 +26,7 @@ import (
 var (
 	errFenced = errors.New("the claim on the job is over")
 	errLong   = errors.New("the job ran longer than its execution duration")
+	errStop   = errors.New("the worker was stopped")
 )
 
 // tries is how often a transient failure is tried again within one attempt, after pauses
@@ -65,12 +69,14 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 			folder = fmt.Sprintf("%s-%d", folder, try+1)
 		}
 		var result *uws.Result
-		if result, o.err = w.cut(ctx, j, folder, &done); result != nil {
+		if result, o.err = w.cutSafely(ctx, j, folder, &done); result != nil {
 			o.objects = append(o.objects, result.Object)
 			o.results = []uws.Result{*result}
 		}
 		if cause := context.Cause(ctx); cause != nil {
-			o.err = cause
+			if o.err = cause; errors.Is(cause, context.Canceled) {
+				o.err = errStop
+			}
 		}
 		if !fault.Transient(o.err) || ctx.Err() != nil {
 			break
@@ -125,6 +131,18 @@ func (w *Worker) watch(ctx context.Context, cancel context.CancelCauseFunc, id, 
 	}
 }
 
+// cutSafely is cut, with a panic turned into an error: one job that meets a fault of ours
+// must not end the others.
+func (w *Worker) cutSafely(ctx context.Context, j *uws.Job, folder string, p *progress) (result *uws.Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.Log.ErrorContext(ctx, "panic", "job", j.ID, "panic", p, "stack", string(debug.Stack()))
+			result, err = nil, fault.New(fault.Internal, "worker.cut", "panic: %v", p)
+		}
+	}()
+	return w.cut(ctx, j, folder, p)
+}
+
 // cut makes the result of a job: the object of a cutout or, if the stencil selects no
 // pixel, a text that says so (SODA 1.0, section 3.4.1).
 func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress) (*uws.Result, error) {
@@ -146,14 +164,9 @@ func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress
 	}
 	defer source.Close()
 	var count objects.Count
-	plan, err := w.plan(ctx, source, &count, cutout.Request{
-		Stencil: request.Stencils[0],
-		Source: cutout.Provenance{
-			ID: request.IDs[0], Object: dataset.Object, Generation: source.Generation(),
-			Version: w.Version, RequestText: "POS=" + request.Stencils[0].String(), Date: time.Now().UTC(),
-		},
-		Limits: cutout.Limits{MaxBytes: w.MaxBytes},
-	})
+	ask := cutoutRequest(request, cutout.Limits{MaxBytes: w.MaxBytes})
+	ask.Source.Object, ask.Source.Generation, ask.Source.Version = dataset.Object, source.Generation(), w.Version
+	plan, err := w.plan(ctx, dataset, source, &count, ask)
 	var result *uws.Result
 	switch {
 	case errors.Is(err, fault.NoOverlap):
@@ -181,11 +194,14 @@ func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress
 	return result, nil
 }
 
-func (w *Worker) plan(ctx context.Context, source objects.Source, count *objects.Count, request cutout.Request) (*cutout.Plan, error) {
-	file, err := fits.Open(objects.Bind(ctx, source, count), source.Size())
+func (w *Worker) plan(ctx context.Context, dataset *archive.Dataset, source objects.Source, count *objects.Count, request cutout.Request) (*cutout.Plan, error) {
+	root := dataset.Root.String()
+	key := indexes.Key{Object: root + "\x00" + source.Name(), Generation: source.Generation()}
+	file, err := w.Indexes.Open(ctx, key, objects.Bind(ctx, source, count), source.Size())
 	if err != nil {
 		return nil, err
 	}
+	file.Cost = fits.CostOf(root)
 	return cutout.New(file, request)
 }
 
@@ -226,6 +242,8 @@ func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome
 			return j.Holds(claim)
 		case errors.Is(o.err, errLong):
 			return j.Expire(now, claim)
+		case errors.Is(o.err, errStop):
+			return j.Stop(now, claim, "the server stopped while it worked on the job")
 		case fault.Transient(o.err):
 			return j.Yield(now, claim, fault.Sentence(o.err), uws.Backoff(j.Attempt))
 		}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
@@ -34,8 +35,9 @@ type Config struct {
 	Queue     queue.Publisher // the sweep publishes to it
 	Archive   archive.Resolver
 	Results   *objects.Bucket
-	Memory    int64 // bytes that all jobs of this process may use together
-	MaxBytes  int64 // of one cutout; 0: no limit
+	Memory    int64          // bytes that all jobs of this process may use together
+	MaxBytes  int64          // of one cutout; 0: no limit
+	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of IndexMemory
 	Version   string
 	ErrorText func(code fault.Code, sentence string) string // the text of a result that says that nothing was cut
 	Log       *slog.Logger
@@ -44,6 +46,10 @@ type Config struct {
 // JobMemory is what one job is counted as in bytes: the largest cutout that is built in
 // memory, and buffers.
 const JobMemory = 40 << 20
+
+// IndexMemory is what a worker's own cache of headers may take in bytes, besides Memory:
+// some 5000 files of one image each.
+const IndexMemory = 64 << 20
 
 // patience is how long a job waits for memory before it is left to the sweep.
 const patience = 30 * time.Second
@@ -59,11 +65,11 @@ func New(c Config) (*Worker, error) {
 	if c.Memory < JobMemory {
 		return nil, fault.New(fault.Usage, "worker.New", "%d bytes of memory are too few for one job; want at least %d", c.Memory, JobMemory)
 	}
+	if c.Indexes == nil {
+		c.Indexes = indexes.New(IndexMemory)
+	}
 	return &Worker{Config: c, memory: semaphore.NewWeighted(c.Memory)}, nil
 }
-
-// Slots returns how many jobs fit into the memory at once.
-func (w *Worker) Slots() int { return int(w.Memory / JobMemory) }
 
 // Handler returns the handler of the cutout function: messages are POSTed to /, the
 // scheduler POSTs to /sweep, and the dead-letter subscription to /dead-letter.

@@ -1,0 +1,110 @@
+// Package indexes keeps what was learned from the headers of files (package fits), so that
+// a cutout of a known image reads its pixels alone.
+//
+// An index belongs to one object at one generation; those used last are kept, up to a
+// number of bytes.
+package indexes
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+)
+
+// Key names an object at one generation. Objects of different archives differ in Object.
+type Key struct{ Object, Generation string }
+
+// Cache keeps indexes. It is safe for concurrent use.
+type Cache struct {
+	limit   int64
+	flights singleflight.Group
+
+	mu    sync.Mutex
+	bytes int64
+	known map[Key]*list.Element
+	order *list.List // of *entry, the one used last at the front
+}
+
+type entry struct {
+	key   Key
+	index *fits.Index
+	bytes int64
+}
+
+// New returns a cache of up to limit bytes.
+func New(limit int64) *Cache {
+	return &Cache{limit: limit, known: make(map[Key]*list.Element), order: list.New()}
+}
+
+// Open opens a FITS file as [fits.Open] does. Of an object that is known nothing is read,
+// unless it is a gzip; the headers of one that is not are read once, however many ask for
+// them at the same time. r reads until ctx ends.
+func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64) (*fits.File, error) {
+	for {
+		if x := c.get(key); x != nil {
+			return fits.OpenKnown(r, size, x)
+		}
+		var file atomic.Pointer[fits.File] // set if the headers were read with r
+		answer := c.flights.DoChan(key.Object+"\x00"+key.Generation, func() (any, error) {
+			f, err := fits.Open(r, size)
+			if err != nil {
+				return nil, err
+			}
+			c.put(key, f.Index)
+			file.Store(f)
+			return f.Index, nil
+		})
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case a := <-answer:
+			switch f := file.Load(); {
+			case f != nil:
+				return f, nil
+			case a.Err == nil:
+				return fits.OpenKnown(r, size, a.Val.(*fits.Index))
+			case ctx.Err() == nil && isContext(a.Err): // that of the caller who read
+				continue
+			}
+			return nil, a.Err
+		}
+	}
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (c *Cache) get(key Key) *fits.Index {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.known[key]
+	if e == nil {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*entry).index
+}
+
+// put keeps an index, and forgets those that were not used for longest to make room.
+func (c *Cache) put(key Key, x *fits.Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := &entry{key, x, x.Memory() + int64(len(key.Object)+len(key.Generation))}
+	if c.known[key] != nil || e.bytes > c.limit {
+		return
+	}
+	c.known[key] = c.order.PushFront(e)
+	for c.bytes += e.bytes; c.bytes > c.limit; {
+		old := c.order.Remove(c.order.Back()).(*entry)
+		delete(c.known, old.key)
+		c.bytes -= old.bytes
+	}
+}
