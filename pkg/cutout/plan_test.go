@@ -27,7 +27,7 @@ func tan(ra, dec float64) string {
 		"CDELT1  = -0.001\nCDELT2  = 0.001\nRADESYS = 'ICRS'\n", ra, dec)
 }
 
-func primary(shape ...int64) string { return mandatory("SIMPLE  = T\n", "", shape) }
+func primary(shape ...int64) string { return mandatory("SIMPLE  =                    T\n", "", shape) }
 func extension(shape ...int64) string {
 	return mandatory("XTENSION= 'IMAGE'\n", "PCOUNT  = 0\nGCOUNT  = 1\n", shape)
 }
@@ -40,7 +40,7 @@ func mandatory(first, last string, shape []int64) string {
 	return text + last
 }
 
-// makeFile writes HDUs of 16-bit images in which pixel n holds n + 1000·HDU, modulo 2¹⁶.
+// makeFile writes HDUs of images in which pixel n holds n + 1000·HDU: 16-bit integers, modulo 2¹⁶, or floats.
 func makeFile(t testing.TB, headers ...string) *fits.File {
 	t.Helper()
 	content := makeBytes(t, headers...)
@@ -69,8 +69,13 @@ func makeBytes(t testing.TB, headers ...string) []byte {
 		var data []byte
 		if len(shape) > 0 {
 			n, _ := pixel.Product(shape...)
+			bitpix, _, _ := h.Int("BITPIX")
 			for k := range n {
-				data = binary.BigEndian.AppendUint16(data, uint16(k+1000*int64(i)))
+				if v := k + 1000*int64(i); bitpix == -32 {
+					data = binary.BigEndian.AppendUint32(data, math.Float32bits(float32(v)))
+				} else {
+					data = binary.BigEndian.AppendUint16(data, uint16(v))
+				}
 			}
 		}
 		if bitpix, _, _ := h.Int("BITPIX"); bitpix == 8 { // a table, of the same bytes

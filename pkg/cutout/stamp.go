@@ -15,7 +15,7 @@ const MaxStamp = 1 << 20
 // Stamp is a box of NX by NY pixels around a direction, along the celestial axes of an
 // image in their order. Of all such boxes it is the one whose middle is nearest to the
 // direction: an odd side is centred on the nearest pixel, an even one on the nearest edge
-// between two pixels. That is the rule of astropy.nddata.Cutout2D.
+// between two pixels; of two that are as near, the first. That is the rule of astropy.nddata.Cutout2D.
 type Stamp struct {
 	RA, Dec float64 // ICRS degrees
 	NX, NY  int64   // pixels, 1 to MaxStamp
@@ -49,7 +49,7 @@ func (s Stamp) on(m Mapper) (b area, ok bool, err error) {
 		return area{}, false, err
 	}
 	for i, n := range [2]int64{s.NX, s.NY} {
-		b.min[i] = int64(math.Ceil(p[i] - 1 - float64(n)/2))
+		b.min[i] = int64(math.Ceil(p[i] - 1 - float64(n)/2 - 10*edgeTolerance)) // rounding must not decide between two
 		b.max[i] = b.min[i] + n
 	}
 	return b, true, nil
