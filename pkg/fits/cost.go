@@ -28,9 +28,10 @@ type Cost struct {
 
 // The costs of usual stores.
 var (
-	// Local is a file in the page cache: a read costs as much as copying some 12 KiB, and
-	// what is read at once stays in the cache of a core until it is passed on.
-	Local = Cost{Bandwidth: 8e9, Overhead: 1500 * time.Nanosecond, Parallel: 1, Memory: 256 << 10}
+	// Local is a file in the page cache: a read takes as long as copying some 6 KB from
+	// main memory, and what is read at once stays in the cache of a core until it is
+	// passed on. Several reads at once gain nothing.
+	Local = Cost{Bandwidth: 6e9, Overhead: time.Microsecond, Parallel: 1, Memory: 256 << 10}
 
 	// Bucket is an object store in the same region, which takes many requests at once.
 	Bucket = Cost{Latency: 25 * time.Millisecond, Bandwidth: 200e6, Overhead: 100 * time.Microsecond, Parallel: 128, Memory: 8 << 20}
