@@ -30,7 +30,7 @@ var levels = [][]string{
 	{"pkg/app/local"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
 	{"functions"},
-	{"cmd/seltzer", "scripts/bench/engine"},
+	{"cmd/seltzer", "scripts/bench/engine", "scripts/bench/store"},
 }
 
 // sideways lists the arrows between packages of one level.
@@ -40,7 +40,7 @@ var sideways = map[string]string{"pkg/archive": "pkg/objects"}
 var only = map[string][]string{
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
 	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue"},
-	"gocloud.dev/":                {"pkg/objects", "cmd/seltzer"}, // cmd links the drivers of gs:// and s3://
+	"gocloud.dev/":                {"pkg/objects", "pkg/app/local"}, // app links the drivers of gs:// and s3://
 	"cloud.google.com/":           {},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/soda", "functions/cutout", "functions/signer"},

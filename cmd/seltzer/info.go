@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -180,6 +181,9 @@ func (f fileInfo) print(w io.Writer) error {
 		if d.ZeroPoint != nil {
 			row[9] = fmt.Sprintf("%.4f", *d.ZeroPoint)
 		}
+		for i := range row {
+			row[i] = printable(row[i])
+		}
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 		if d.Footprint != nil {
 			var corners []string
@@ -189,7 +193,7 @@ func (f fileInfo) print(w io.Writer) error {
 			notes = append(notes, fmt.Sprintf("HDU %d covers %s", d.HDU, strings.Join(corners, ", ")))
 		}
 		if d.Problem != "" {
-			notes = append(notes, fmt.Sprintf("HDU %d cannot be cut: %s", d.HDU, d.Problem))
+			notes = append(notes, printable(fmt.Sprintf("HDU %d cannot be cut: %s", d.HDU, d.Problem)))
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -199,6 +203,16 @@ func (f fileInfo) print(w io.Writer) error {
 		fmt.Fprintln(w, n)
 	}
 	return nil
+}
+
+// printable replaces what a header could do to a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
 }
 
 func times(shape []int64) string {

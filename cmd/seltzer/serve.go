@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,12 +42,13 @@ the store of results. Jobs survive a crash: what was acknowledged goes on at the
     seltzer serve --listen 0.0.0.0:8080 --public-url https://cutouts.example.org --auth header`
 }
 
-// Time-outs of a server that strangers talk to. Sync requests wait for their cutout and
-// WAIT blocks, so the time to write an answer is longer than any of them.
+// Time-outs of a server that strangers talk to. Sync requests wait for their cutout and WAIT
+// blocks, so the time to write an answer is longer than any of them; results move theirs on
+// while bytes flow.
 const (
 	readHeaderTime = 10 * time.Second
 	readTime       = 30 * time.Second
-	writeTime      = 10 * time.Minute // a result of some GB over a slow line
+	writeTime      = 2 * time.Minute
 	idleTime       = 2 * time.Minute
 	maxHeader      = 64 << 10
 	goodbyeTime    = 10 * time.Second
@@ -63,12 +65,12 @@ func (c *serve) Run(s *streams) error {
 		defer listener.Close()
 	}
 	modeErr := c.chooseAuth(listener)
-	if c.PublicURL == "" {
-		c.PublicURL = "http://" + c.Listen
-		if listener != nil {
-			c.PublicURL = "http://" + reachable(listener.Addr())
-		}
+	address := "http://" + c.Listen
+	if listener != nil {
+		address = "http://" + reachable(listener.Addr())
 	}
+	c.PublicURL = strings.TrimRight(cmp.Or(c.PublicURL, address), "/")
+	memoryErr := errors.Join(mebibytes("memory", &c.Memory), mebibytes("max-cutout", &c.MaxCutout))
 	level := slog.LevelInfo
 	if c.Verbose {
 		level = slog.LevelDebug
@@ -77,17 +79,26 @@ func (c *serve) Run(s *streams) error {
 	service, openErr := local.Open(ctx, local.Config{
 		Settings: local.Settings{
 			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Auth: c.Auth, Trusted: c.Trust,
-			Memory: c.Memory << 20, MaxCutout: c.MaxCutout << 20,
+			Memory: c.Memory, MaxCutout: c.MaxCutout,
 		},
 		Version: version(), Log: log,
 	})
 	if service != nil {
 		defer service.Close()
 	}
-	if err := errors.Join(listenErr, modeErr, openErr); err != nil {
+	if err := errors.Join(listenErr, modeErr, memoryErr, openErr); err != nil {
 		return err
 	}
-	return c.serve(ctx, listener, service, log, s.err)
+	return c.serve(ctx, stop, listener, service, log, s.err)
+}
+
+// mebibytes turns a flag in MiB into bytes.
+func mebibytes(flag string, n *int64) error {
+	if *n < 1 || *n > 1<<30 {
+		return fault.New(fault.Usage, "", "--%s %d: want MiB, 1 to %d", flag, *n, 1<<30)
+	}
+	*n <<= 20
+	return nil
 }
 
 // chooseAuth chooses the mode if none is given. A public address needs a choice of its
@@ -120,9 +131,9 @@ func reachable(a net.Addr) string {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), p.Port()).String()
 }
 
-func (c *serve) serve(ctx context.Context, listener net.Listener, service *local.Service, log *slog.Logger, stderr io.Writer) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
+// serve serves until ctx ends, and then answers who waits, lets jobs at work end, and goes. A
+// second signal ends the process at once.
+func (c *serve) serve(ctx context.Context, stop context.CancelFunc, listener net.Listener, service *local.Service, log *slog.Logger, stderr io.Writer) error {
 	server := &http.Server{
 		Handler:           service.Front,
 		ReadHeaderTimeout: readHeaderTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
@@ -132,7 +143,7 @@ func (c *serve) serve(ctx context.Context, listener net.Listener, service *local
 	go func() { worked <- service.Run(ctx) }()
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	fmt.Fprintf(stderr, "listening on %s\n", c.PublicURL)
+	fmt.Fprintf(stderr, "listening on http://%s\n", reachable(listener.Addr()))
 	if e, ok := service.Example(ctx); ok {
 		fmt.Fprintf(stderr, "try: %s\n", e.Curl(c.PublicURL))
 	}
@@ -143,9 +154,10 @@ func (c *serve) serve(ctx context.Context, listener net.Listener, service *local
 	case err = <-worked:
 		worked <- nil
 	}
+	stop()
+	service.Stop()
 	goodbye, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
-	stop()
 	if shutErr := server.Shutdown(goodbye); shutErr != nil {
 		_ = server.Close() // clients that still wait are cut off; their jobs are kept
 	}

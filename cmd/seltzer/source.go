@@ -7,9 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "gocloud.dev/blob/gcsblob" // gs://
-	_ "gocloud.dev/blob/s3blob"  // s3://
-
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/objects"

@@ -69,36 +69,47 @@ func (c *mapping) run(s *streams, first, second parser, convert func(*wcs.System
 		return err
 	}
 	out := bufio.NewWriter(s.out)
-	lines := bufio.NewScanner(s.in)
-	for n := 1; lines.Scan(); n++ {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
-			continue
+	lines := bufio.NewReader(s.in)
+	for n := 1; ; n++ {
+		line, readErr := lines.ReadString('\n')
+		if err := convertLine(out, line, first, second, func(p []float64) (int, error) { return convert(system, p, p) }); err != nil {
+			_ = out.Flush() // what was right so far
+			return fault.New(fault.Usage, "", "line %d of standard input: %w", n, err)
 		}
-		if len(fields) != 2 {
-			return lineError(out, n, "it has %d words; want two numbers", len(fields))
+		if readErr == io.EOF {
+			return out.Flush()
 		}
-		var pair [2]float64
-		for i, parse := range []parser{first, second} {
-			if pair[i], err = parse(fields[i]); err != nil {
-				return lineError(out, n, "%v", err)
+		if readErr != nil {
+			return fault.New(fault.Usage, "", "standard input cannot be read: %w", readErr)
+		}
+		if lines.Buffered() == 0 { // whoever writes the lines may wait for the answer
+			if err := out.Flush(); err != nil {
+				return err
 			}
 		}
-		if _, err := convert(system, pair[:], pair[:]); err != nil {
-			return err
-		}
-		fmt.Fprintln(out, digits(pair[0]), digits(pair[1]))
 	}
-	if err := lines.Err(); err != nil && err != io.EOF {
-		return fault.New(fault.Usage, "", "standard input cannot be read: %w", err)
-	}
-	return out.Flush()
 }
 
-// lineError writes what was done before the wrong line, and says what is wrong with it.
-func lineError(out *bufio.Writer, n int, format string, args ...any) error {
-	_ = out.Flush()
-	return fault.New(fault.Usage, "", "line %d of standard input: "+format, append([]any{n}, args...)...)
+// convertLine writes the answer to one line; empty lines and comments have none.
+func convertLine(out io.Writer, line string, first, second parser, convert func([]float64) (int, error)) (err error) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+		return nil
+	}
+	if len(fields) != 2 {
+		return fmt.Errorf("it has %d words; want two numbers", len(fields))
+	}
+	var pair [2]float64
+	for i, parse := range []parser{first, second} {
+		if pair[i], err = parse(fields[i]); err != nil {
+			return err
+		}
+	}
+	if _, err := convert(pair[:]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, digits(pair[0]), digits(pair[1]))
+	return err
 }
 
 // digits writes a number with as many digits as it takes to read the same number back.

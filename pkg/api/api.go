@@ -13,9 +13,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/archive"
@@ -39,13 +42,14 @@ type Limits struct {
 	MaxDestroy   time.Duration // … and at most this long
 	SyncLife     time.Duration // a job of /sync lives this long
 	Remember     time.Duration // a destroyed job's document is kept this long as ARCHIVED
+	Waiters      int           // requests that may wait for a job at once
 }
 
 // DefaultLimits holds the limits of a service that nobody configured.
 var DefaultLimits = Limits{
 	SyncWait: 50 * time.Second, MaxWait: 20 * time.Second,
 	MaxExecution: 10 * time.Minute, Destruction: 7 * 24 * time.Hour, MaxDestroy: 30 * 24 * time.Hour,
-	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour,
+	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour, Waiters: 1000,
 }
 
 // Config is what the service is made of.
@@ -71,6 +75,12 @@ type Check struct {
 type server struct {
 	Config
 	started time.Time
+	waiters chan struct{} // holds one for each request that waits for a job
+
+	mu      sync.Mutex
+	checked time.Time // when notes were made
+	up      bool
+	notes   []string
 }
 
 // New returns the handler of the soda function.
@@ -78,7 +88,7 @@ func New(c Config) http.Handler {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
 	}
-	s := &server{Config: c, started: time.Now()}
+	s := &server{Config: c, started: time.Now(), waiters: make(chan struct{}, c.Limits.Waiters)}
 	mux := http.NewServeMux()
 	for path, methods := range map[string]methods{
 		"/{$}":                          {"GET": s.root},
@@ -98,7 +108,7 @@ func New(c Config) http.Handler {
 		"/availability":                 {"GET": s.availability},
 		"/capabilities":                 {"GET": s.capabilities},
 	} {
-		mux.Handle(path, s.allow(methods))
+		mux.Handle(path, s.allow(path, methods))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %s; /capabilities lists what there is", r.URL.Path))
@@ -112,28 +122,37 @@ func (s *server) sameOrigin(next http.Handler) http.Handler {
 	if s.CORS {
 		return next
 	}
-	protection := http.NewCrossOriginProtection()
-	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	deny := func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.Forbidden, "api", "a page of another site sent this request; send it from a program, or from a page of this service"))
-	}))
-	return protection.Handler(next)
+	}
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(deny))
+	protected := protection.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A GET of /sync works, too; a link that the user follows may still lead here.
+		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+			deny(w, r)
+			return
+		}
+		protected.ServeHTTP(w, r)
+	})
 }
 
 // methods maps the methods of a resource to what they do.
 type methods map[string]func(http.ResponseWriter, *http.Request) error
 
-// allow serves a resource, answers HEAD like GET, and other methods with 405.
-func (s *server) allow(m methods) http.Handler {
-	var names []string
-	for name := range m {
-		names = append(names, name)
+// allow serves a resource, answers HEAD like GET except where GET works for its answer, and
+// other methods with 405.
+func (s *server) allow(path string, m methods) http.Handler {
+	names := slices.Sorted(maps.Keys(m))
+	head := path != "/sync"
+	if head {
+		names = append(names, "HEAD")
 	}
-	slices.Sort(names)
-	names = append(names, "HEAD", "OPTIONS")
-	allowed := strings.Join(names, ", ")
+	allowed := strings.Join(append(names, "OPTIONS"), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		method := r.Method
-		if method == http.MethodHead {
+		if method == http.MethodHead && head {
 			method = http.MethodGet
 		}
 		serve, ok := m[method]
@@ -167,7 +186,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 		}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {
-				s.fail(w, r, fault.New(fault.Internal, "api", "panic: %v", p))
+				s.fail(w, r, fault.New(fault.Internal, "api", "panic: %v\n%s", p, debug.Stack()))
 			}
 		}()
 		next.ServeHTTP(w, r)

@@ -21,9 +21,16 @@ const afterwards = 5 * time.Second
 // steering holds the names that steer a job; they are never among its parameters (UWS-26).
 var steering = []string{"PHASE", "ACTION", "WAIT", "DESTRUCTION", "EXECUTIONDURATION"}
 
+// maxDocument is how many bytes the names and values of a job's parameters may have: the
+// job is one document in the store.
+const maxDocument = 256 << 10
+
 // jobParams returns the parameters that say what shall be cut, and the RUNID.
 func jobParams(f form) (params []uws.Param, runID string, err error) {
 	if runID, err = f.one("RUNID"); err != nil {
+		return nil, "", err
+	}
+	if _, err := soda.Read([]uws.Param{{Name: "RUNID", Value: runID}}); err != nil {
 		return nil, "", err
 	}
 	for _, p := range soda.Normalize(f) {
@@ -33,7 +40,19 @@ func jobParams(f form) (params []uws.Param, runID string, err error) {
 		}
 		params = append(params, p)
 	}
-	return params, runID, nil
+	return params, runID, checkSize(params)
+}
+
+// checkSize is [fault.TooLarge] if a job cannot hold that many parameters.
+func checkSize(params []uws.Param) error {
+	size := 0
+	for _, p := range params {
+		size += len(p.Name) + len(p.Value)
+	}
+	if len(params) > maxParams || size > maxDocument {
+		return fault.New(fault.TooLarge, "api", "the job would have %d parameters of %d bytes; want at most %d of %d bytes", len(params), size, maxParams, maxDocument)
+	}
+	return nil
 }
 
 // check refuses parameters that can never become a cutout and, if run, those that are not
@@ -61,9 +80,6 @@ func (s *server) check(ctx context.Context, params []uws.Param, run bool) error 
 func (s *server) newJob(caller auth.Caller, kind uws.Kind, f form, run bool) (*uws.Job, error) {
 	params, runID, err := jobParams(f)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := soda.Read([]uws.Param{{Name: "RUNID", Value: runID}}); err != nil {
 		return nil, err
 	}
 	life := s.Limits.Destruction
@@ -146,10 +162,14 @@ func (s *server) sync(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	done, err := s.await(wait, j.ID, func(j *uws.Job) bool { return j.Phase.Terminal() })
 	if err != nil {
-		if wait.Err() == nil {
+		done = s.abandon(r.Context(), j.ID, "nobody waits any more")
+		switch {
+		case done != nil && done.Phase == uws.Completed: // the abort came too late
+		case wait.Err() == nil:
 			return err
-		}
-		if done = s.abandon(r.Context(), j.ID, "nobody waits any more"); done == nil || done.Phase != uws.Completed {
+		case r.Context().Err() != nil:
+			return fault.New(fault.Unavailable, "api.sync", "the service is stopping; ask again later")
+		default:
 			return fault.New(fault.Unavailable, "api.sync", "the cutout was not ready after %s; send the same request to %s, which takes longer ones", s.Limits.SyncWait, s.listURL())
 		}
 	}
@@ -192,8 +212,15 @@ func (s *server) answerSync(w http.ResponseWriter, r *http.Request, caller auth.
 }
 
 // await returns the job as soon as it is as wanted. The error is that of the store, or of
-// ctx when it ends first; the job is then the last one seen, if any.
+// ctx when it ends first; the job is then the last one seen, if any. It is
+// [fault.Unavailable] at once if too many requests wait already.
 func (s *server) await(ctx context.Context, id string, wanted func(*uws.Job) bool) (last *uws.Job, err error) {
+	select {
+	case s.waiters <- struct{}{}:
+		defer func() { <-s.waiters }()
+	default:
+		return nil, fault.New(fault.Unavailable, "api.await", "%d requests wait already; ask again later", cap(s.waiters))
+	}
 	for j, err := range s.Jobs.Watch(ctx, id) {
 		if err != nil {
 			return last, err

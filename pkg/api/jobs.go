@@ -266,7 +266,7 @@ func (s *server) postExecutionDuration(w http.ResponseWriter, r *http.Request) e
 		duration = limit
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
-		if j.Phase.Terminal() {
+		if j.Phase == uws.Executing || j.Phase.Terminal() {
 			return fault.New(fault.Phase, "api.postExecutionDuration", "the job is %s: its execution duration can no longer be changed", j.Phase)
 		}
 		j.ExecutionDuration = duration
@@ -302,10 +302,13 @@ func (s *server) postDestruction(w http.ResponseWriter, r *http.Request) error {
 		if j.Phase == uws.Archived {
 			return fault.New(fault.Phase, "api.postDestruction", "the job is ARCHIVED: its results are gone")
 		}
-		if latest := now.Add(s.Limits.MaxDestroy); t.After(latest) {
-			t = latest
+		at := t
+		if latest := now.Add(s.Limits.MaxDestroy); at.After(latest) {
+			at = latest
+		} else if at.Before(now) {
+			at = now
 		}
-		j.DestroyAt(t, s.Limits.Remember)
+		j.DestroyAt(at, s.Limits.Remember)
 		return nil
 	})
 }
@@ -371,13 +374,13 @@ func (s *server) postParameters(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
-		switch {
-		case j.Phase != uws.Pending:
+		if j.Phase != uws.Pending {
 			return fault.New(fault.Phase, "api.postParameters", "the job is %s: parameters can be added while it is PENDING", j.Phase)
-		case len(j.Params)+len(params) > maxParams:
-			return fault.New(fault.TooLarge, "api.postParameters", "the job would have more than %d parameters", maxParams)
 		}
 		j.Params = append(j.Params, params...)
+		if err := checkSize(j.Params); err != nil {
+			return err
+		}
 		if runID != "" {
 			j.RunID = runID
 		}

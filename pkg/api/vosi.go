@@ -14,8 +14,11 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// checkTime bounds all checks of /availability together.
-const checkTime = 5 * time.Second
+// checkTime bounds all checks of /availability together; checkEvery is how long they hold.
+const (
+	checkTime  = 5 * time.Second
+	checkEvery = 2 * time.Second
+)
 
 func encode(doc any) func(*bytes.Buffer) error {
 	return func(b *bytes.Buffer) error {
@@ -34,9 +37,23 @@ type availabilityXML struct {
 	Note      []string `xml:"vosi:note"`
 }
 
-// availability asks the parts of the service and says which are down (VOSI 1.1, section 5).
+// availability says which parts of the service are down (VOSI 1.1, section 5).
 func (s *server) availability(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), checkTime)
+	up, notes := s.checkParts(r.Context())
+	return xmlDocument(w, encode(availabilityXML{
+		XMLNS: "http://www.ivoa.net/xml/VOSIAvailability/v1.0", Available: up, UpSince: uws.FormatInstant(s.started), Note: notes,
+	}))
+}
+
+// checkParts asks the parts of the service. What they say holds for some seconds, so that
+// asking often costs nothing.
+func (s *server) checkParts(ctx context.Context) (up bool, notes []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.checked) < checkEvery {
+		return s.up, s.notes
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime)
 	defer cancel()
 	errs := make([]error, len(s.Checks))
 	var wg sync.WaitGroup
@@ -44,17 +61,17 @@ func (s *server) availability(w http.ResponseWriter, r *http.Request) error {
 		wg.Go(func() { errs[i] = c.Run(ctx) })
 	}
 	wg.Wait()
-	doc := availabilityXML{XMLNS: "http://www.ivoa.net/xml/VOSIAvailability/v1.0", Available: true, UpSince: uws.FormatInstant(s.started)}
+	s.checked, s.up, s.notes = time.Now(), true, nil
 	for i, c := range s.Checks {
 		note := c.Name + ": up"
 		if errs[i] != nil {
-			s.Log.ErrorContext(r.Context(), "a part of the service is down", "part", c.Name, "error", errs[i])
-			doc.Available = false
+			s.Log.ErrorContext(ctx, "a part of the service is down", "part", c.Name, "error", errs[i])
+			s.up = false
 			note = fmt.Sprintf("%s: down (%s)", c.Name, fault.Sentence(errs[i]))
 		}
-		doc.Note = append(doc.Note, note)
+		s.notes = append(s.notes, note)
 	}
-	return xmlDocument(w, encode(doc))
+	return s.up, s.notes
 }
 
 type capabilitiesXML struct {

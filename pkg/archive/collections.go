@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"path"
 	"regexp"
 	"slices"
@@ -141,8 +142,14 @@ func (c *Collections) Examples(ctx context.Context, n int) ([]string, error) {
 	return examples, nil
 }
 
-// Check implements [Resolver]: the table of collections is always there.
-func (c *Collections) Check(ctx context.Context) error { return ctx.Err() }
+// Check implements [Resolver]: it asks the root of each collection.
+func (c *Collections) Check(ctx context.Context) error {
+	var errs []error
+	for _, one := range c.ordered {
+		errs = append(errs, one.Root.Check(ctx))
+	}
+	return errors.Join(errs...)
+}
 
 // LocalPrefix returns the prefix of the IDs of an archive that is served on one machine
 // under a name.

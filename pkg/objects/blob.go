@@ -37,6 +37,13 @@ type blobRoot struct {
 func (b *blobRoot) String() string { return b.label }
 func (b *blobRoot) Close() error   { return b.bucket.Close() }
 
+func (b *blobRoot) Check(ctx context.Context) error {
+	if ok, err := b.bucket.IsAccessible(ctx); err != nil || !ok {
+		return fault.Wrap(err, fault.Unavailable, "objects.Check", "the bucket of an archive does not answer or is not there")
+	}
+	return nil
+}
+
 func (b *blobRoot) Open(ctx context.Context, name string) (Source, error) {
 	if err := CleanName(name); err != nil {
 		return nil, err

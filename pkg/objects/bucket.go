@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -28,8 +29,8 @@ var ErrExists = errors.New("objects: the object exists already")
 // at all, and is never changed. Methods are safe for concurrent use.
 //
 // A folder is a bucket for one process at a time. An object whose [Writer.Close] returned
-// nil survives the end of the process, however it comes. Bytes reach the disk before the
-// name does, so after a power cut an object is whole or absent. A process that is killed
+// nil survives the end of the process, however it comes. Bytes and names are on
+// the disk then, so it survives a power cut, too; one that was not closed is whole or absent. A process that is killed
 // while it writes leaves name.*.tmp beside the name, which [Bucket.List] shows and
 // [Bucket.Delete] removes; at most an empty folder stays.
 type Bucket struct {
@@ -183,6 +184,9 @@ func (w *Writer) Close() error {
 	}
 	unlock := w.bucket.lock()
 	err := w.blob.Close()
+	if err == nil {
+		syncErr = w.syncFolders()
+	}
 	unlock()
 	switch {
 	case syncErr != nil:
@@ -193,6 +197,23 @@ func (w *Writer) Close() error {
 		return blobError("objects.Close", w.name, err)
 	}
 	return nil
+}
+
+// syncFolders makes the name of a new object durable: the folder that holds it, and those
+// above it, which may be new, up to the bucket's own. It does nothing for other buckets.
+func (w *Writer) syncFolders() error {
+	if w.file == nil || runtime.GOOS == "windows" { // where folders cannot be synced
+		return nil
+	}
+	for dir := filepath.Dir(w.file.Name()); ; dir = filepath.Dir(dir) {
+		f, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil || len(dir) <= len(w.bucket.dir) {
+			return err
+		}
+	}
 }
 
 // Abort drops what was written. It does nothing after [Writer.Close], so it may be deferred.

@@ -37,6 +37,14 @@ func openFolder(dir string) (Root, error) {
 func (d *folder) String() string { return d.dir }
 func (d *folder) Close() error   { return d.root.Close() }
 
+// Check asks for the folder by its name: one that was unmounted or moved away is down.
+func (d *folder) Check(ctx context.Context) error {
+	if _, err := os.Stat(d.dir); err != nil {
+		return fault.Wrap(err, fault.Unavailable, "objects.Check", "the folder of an archive cannot be read")
+	}
+	return ctx.Err()
+}
+
 func (d *folder) Open(ctx context.Context, name string) (Source, error) {
 	if err := CleanName(name); err != nil {
 		return nil, err

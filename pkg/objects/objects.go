@@ -42,6 +42,9 @@ type Root interface {
 	// [fault.Unavailable].
 	Close() error
 
+	// Check is nil if objects can be opened now. The error is [fault.Unavailable].
+	Check(ctx context.Context) error
+
 	// String says where the root is, for operators and logs.
 	String() string
 }

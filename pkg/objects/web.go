@@ -117,6 +117,24 @@ func (w *web) Close() error {
 	return nil
 }
 
+// Check asks the server for the base address. Any answer below 500 will do: many archives
+// list nothing there.
+func (w *web) Check(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodHead, w.base.String(), nil)
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "objects.Check", "the address of an archive makes no request")
+	}
+	answer, err := w.client.Do(request)
+	if err != nil {
+		return fault.Wrap(err, fault.Unavailable, "objects.Check", "an archive does not answer")
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= http.StatusInternalServerError {
+		return fault.New(fault.Unavailable, "objects.Check", "an archive answers status %d", answer.StatusCode)
+	}
+	return nil
+}
+
 // version is what a server says about the object that it answers with.
 type version struct {
 	etag, modified string

@@ -3,8 +3,9 @@
 //
 // A caller names a job and a result, never an object. The signer reads the job from the
 // store, checks that it belongs to who is asking and names that result, and signs the
-// object that the job names. So a soda function that was taken over can sign nothing that
-// its callers could not have asked for.
+// object that the job names. Who is asking it believes from the soda function, the only one
+// that may call it. So a soda function that was taken over can read results, but no other
+// object of any bucket.
 package signer
 
 import (

@@ -133,6 +133,9 @@ func (w *Worker) tend(ctx context.Context, j *uws.Job, report *Report) error {
 			return err
 		}
 		if _, err := w.Jobs.Update(ctx, j.ID, func(_ time.Time, j *uws.Job) error {
+			if j.Deleted { // since, and due now
+				return jobstore.Unchanged
+			}
 			j.DueAt = j.PurgeAfter
 			return nil
 		}); err != nil && !errors.Is(err, fault.NotFound) {

@@ -79,6 +79,9 @@ func (r *root) Open(ctx context.Context, name string) (objects.Source, error) {
 }
 
 func (r *root) Close() error   { return nil }
+
+func (r *root) Check(context.Context) error { return nil }
+
 func (r *root) String() string { return "test" }
 
 type source struct{ r *bytes.Reader }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
@@ -15,8 +16,13 @@ type Example struct{ ID, Circle string }
 
 // Curl returns the shell command that sends the request to a service and keeps the answer.
 func (e Example) Curl(publicURL string) string {
-	return fmt.Sprintf("curl -sSfL -G '%s/sync' --data-urlencode 'ID=%s' --data-urlencode 'CIRCLE=%s' -o cutout.fits", publicURL, e.ID, e.Circle)
+	return fmt.Sprintf("curl -sSfL -G %s --data-urlencode %s --data-urlencode %s -o cutout.fits",
+		quote(publicURL+"/sync"), quote("ID="+e.ID), quote("CIRCLE="+e.Circle))
 }
+
+// quote writes text as one word of a shell's command: an ID is a file's name, and may hold
+// anything.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // Example returns a request for the centre of the first image of the archives that has a
 // sky; ok is false if none of the first few has.

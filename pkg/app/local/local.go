@@ -2,7 +2,8 @@
 // the embedded backends. SQLite keeps jobs and messages, a folder is the bucket, an HMAC
 // signs the URLs of results.
 //
-// This is the one place, beside package cloud's, that names backends.
+// This is the one place that names the embedded backends, and that links the drivers of
+// archives in gs:// and s3:// buckets.
 package local
 
 import (
@@ -15,9 +16,13 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
+
+	_ "gocloud.dev/blob/gcsblob" // archives in gs://
+	_ "gocloud.dev/blob/s3blob"  // archives in s3://
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
@@ -66,6 +71,7 @@ const (
 
 // Service is the running service. Front serves what clients may reach: the soda handler
 // and, under its signed URLs, the bucket. Cutout and Signer are for the service itself.
+// Stop makes Front answer those who still wait.
 type Service struct {
 	Front, Cutout, Signer http.Handler
 
@@ -74,7 +80,10 @@ type Service struct {
 	db       *sqlitedb.DB
 	roots    []objects.Root
 	results  *objects.Bucket
+	key      []byte
 	resolver archive.Resolver
+	stopping context.Context // ends when the service shall answer who still waits
+	Stop     context.CancelFunc
 	queue    *sqlitequeue.Queue
 	worker   *worker.Worker
 }
@@ -85,7 +94,11 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Limits == (api.Limits{}) {
+		c.Limits = api.DefaultLimits
+	}
 	s := &Service{config: c, log: c.Log}
+	s.stopping, s.Stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -95,7 +108,11 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	base, urlErr := parsePublicURL(c.PublicURL)
 	dataErr := s.openData(ctx)
 	archiveErr := s.openArchives(ctx, dataErr == nil)
-	if err := errors.Join(urlErr, modeErr, dataErr, archiveErr); err != nil {
+	var memoryErr error
+	if c.Memory < worker.JobMemory {
+		memoryErr = fault.New(fault.Usage, "local.Open", "%d bytes of memory are too few for one job; want at least %d", c.Memory, worker.JobMemory)
+	}
+	if err := errors.Join(urlErr, modeErr, memoryErr, dataErr, archiveErr); err != nil {
 		return nil, err
 	}
 	return s, s.assemble(ctx, mode, base)
@@ -117,8 +134,11 @@ func (s *Service) openAuth() (auth.Mode, error) {
 
 func parsePublicURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(raw, "/"))
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fault.New(fault.Usage, "local.Open", "the public URL %q is not an absolute http or https URL without ? and #", raw)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return nil, fault.New(fault.Usage, "local.Open", "the public URL %q is not an absolute http or https URL without user name, ? and #", raw)
+	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.ContainsAny(u.Path, "{} %"):
+		return nil, fault.New(fault.Usage, "local.Open", "the path of the public URL %q is not a plain one such as /cutouts", raw)
 	}
 	return u, nil
 }
@@ -135,8 +155,10 @@ func (s *Service) openData(ctx context.Context) error {
 	if s.db, err = sqlitedb.Open(filepath.Join(s.config.Data, "seltzer.db")); err != nil {
 		return err
 	}
-	s.results, err = objects.OpenBucket(ctx, filepath.Join(s.config.Data, "bucket"))
-	return err
+	s.key, err = hmacsigning.LoadKey(s.config.Data)
+	bucket, bucketErr := objects.OpenBucket(ctx, filepath.Join(s.config.Data, "bucket"))
+	s.results = bucket
+	return errors.Join(err, bucketErr)
 }
 
 func (s *Service) openArchives(ctx context.Context, data bool) error {
@@ -178,11 +200,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 // assemble makes the three handlers, and takes up the jobs of the last run.
 func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) error {
 	public := base.String()
-	key, err := hmacsigning.LoadKey(s.config.Data)
-	if err != nil {
-		return err
-	}
-	sign, err := hmacsigning.New(key, public+resultsPath)
+	sign, err := hmacsigning.New(s.key, public+resultsPath)
 	if err != nil {
 		return err
 	}
@@ -196,8 +214,9 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		Client: &http.Client{Transport: inProcess{http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			cutout.ServeHTTP(w, r)
 		})}},
-		Grace:  drainTime,
-		Logger: s.log,
+		AckDeadline: s.config.Limits.MaxExecution + time.Minute, // a job ends by its own limit first
+		Grace:       drainTime,
+		Logger:      s.log,
 	})
 	if err != nil {
 		return err
@@ -228,8 +247,13 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle("/", http.StripPrefix(base.Path, soda))
-	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results))
+	mux.Handle(base.Path+"/", http.StripPrefix(base.Path, s.untilStop(soda)))
+	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results, api.ErrorText))
+	if base.Path != "" {
+		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			refuse(w, http.StatusNotFound, fault.NotFound, "the service is at "+public)
+		})
+	}
 	s.Front = mux
 	if _, ok := mode.(auth.Local); ok {
 		s.Front = onlyHost(base.Host, mux)
@@ -251,18 +275,32 @@ func onlyHost(public string, next http.Handler) http.Handler {
 		}
 		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
 		if r.Host != public && host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			http.Error(w, api.ErrorText(fault.Usage, "this service does not answer for "+host), http.StatusMisdirectedRequest)
+			refuse(w, http.StatusMisdirectedRequest, fault.Usage, "this service does not answer for "+host)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// slots gives the interactive class half of what fits into memory, and the bulk class the
-// other half, but neither less than one.
+func refuse(w http.ResponseWriter, status int, code fault.Code, sentence string) {
+	http.Error(w, api.ErrorText(code, sentence), status)
+}
+
+// untilStop ends the waiting of requests when the service stops, so that each is answered.
+func (s *Service) untilStop(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.stopping, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// slots lets each class use what fits into memory, which bounds both together. Bulk jobs get
+// half, so that interactive ones always find room.
 func (s *Service) slots() map[uws.Class]int {
-	n := max(1, int(s.config.Memory/worker.JobMemory)/2)
-	return map[uws.Class]int{uws.Interactive: n, uws.Bulk: n}
+	n := int(s.config.Memory / worker.JobMemory)
+	return map[uws.Class]int{uws.Interactive: n, uws.Bulk: max(1, n/2)}
 }
 
 // Run delivers messages and sweeps until ctx ends, and then waits for jobs at work.

@@ -19,6 +19,8 @@ import (
 // up to Config.Grace and given up after that; they are delivered again by the next
 // Run. One Run at a time.
 func (q *Queue) Run(ctx context.Context) error {
+	q.running.Store(true)
+	defer q.running.Store(false)
 	client := q.config.Client
 	if client == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -65,6 +66,8 @@ func (c *Config) setDefaults() {
 type Queue struct {
 	db     *sqlitedb.DB
 	config Config
+
+	running atomic.Bool // while Run runs
 
 	mu       sync.Mutex
 	messages map[string]*message // what is in the file, by job id
@@ -191,8 +194,13 @@ func (q *Queue) again(id string) bool {
 	return true
 }
 
-// Check implements [queue.Publisher].
-func (q *Queue) Check(ctx context.Context) error { return q.db.Check(ctx) }
+// Check implements [queue.Publisher]: messages can be kept, and are delivered.
+func (q *Queue) Check(ctx context.Context) error {
+	if !q.running.Load() {
+		return fault.New(fault.Unavailable, "sqlitequeue.Check", "nothing delivers the messages")
+	}
+	return q.db.Check(ctx)
+}
 
 // Waiting returns how many messages are not acknowledged, by class.
 func (q *Queue) Waiting() map[uws.Class]int {

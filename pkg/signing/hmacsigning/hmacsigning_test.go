@@ -25,6 +25,9 @@ import (
 
 var testKey = bytes.Repeat([]byte{7}, KeySize)
 
+// label stands for the table that writes the texts of errors.
+func label(code fault.Code, sentence string) string { return string(code) + ": " + sentence }
+
 // open returns a signer, its bucket, and a way to fill it; base is the path of its URLs.
 func open(t *testing.T, base string) (*Signer, *objects.Bucket, func(name string, data []byte)) {
 	t.Helper()
@@ -40,7 +43,7 @@ func open(t *testing.T, base string) (*Signer, *objects.Bucket, func(name string
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux.Handle(strings.TrimRight(base, "/")+"/", s.Handler(bucket))
+	mux.Handle(strings.TrimRight(base, "/")+"/", s.Handler(bucket, label))
 	return s, bucket, func(name string, data []byte) {
 		t.Helper()
 		w, err := bucket.Create(context.Background(), name, "application/fits")
@@ -105,15 +108,15 @@ func TestAnswers(t *testing.T) {
 			"Access-Control-Allow-Methods": "GET, HEAD",
 			"Access-Control-Allow-Headers": "Authorization, Range, If-Range, If-None-Match, If-Modified-Since",
 		}},
-		{"changed", "GET", signed + "0", 403, "AuthorizationError: the signature of this address does not fit it; ask the job's result again for a fresh one\n",
+		{"changed", "GET", signed + "0", 403, "Forbidden: the signature of this address does not fit it; ask the job's result again for a fresh one\n",
 			map[string]string{"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}},
-		{"unsigned", "GET", bare, 403, "AuthorizationError: this address of a result carries no signature, or not all of it; ask the job's result again for a fresh one\n", nil},
-		{"a parameter twice", "GET", signed + "&name=x", 403, "AuthorizationError: this address of a result carries no signature", nil},
-		{"bad escape", "GET", signed + "&x=%zz", 403, "AuthorizationError: this address of a result carries no signature", nil},
-		{"expired", "GET", old, 403, "AuthorizationError: this address of a result has expired; ask the job's result again for a fresh one\n", nil},
-		{"gone", "GET", gone, 404, "NotFoundFault: this result is no longer kept; run the job again to have it anew\n",
+		{"unsigned", "GET", bare, 403, "Forbidden: this address of a result carries no signature, or not all of it; ask the job's result again for a fresh one\n", nil},
+		{"a parameter twice", "GET", signed + "&name=x", 403, "Forbidden: this address of a result carries no signature", nil},
+		{"bad escape", "GET", signed + "&x=%zz", 403, "Forbidden: this address of a result carries no signature", nil},
+		{"expired", "GET", old, 403, "Forbidden: this address of a result has expired; ask the job's result again for a fresh one\n", nil},
+		{"gone", "GET", gone, 404, "NotFound: this result is no longer kept; run the job again to have it anew\n",
 			map[string]string{"Content-Type": "text/plain; charset=utf-8", "Content-Disposition": ""}},
-		{"written to", "PUT", signed, 405, "UsageError: results can only be read", map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
+		{"written to", "PUT", signed, 405, "Usage: results can only be read", map[string]string{"Allow": "GET, HEAD, OPTIONS"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, err := http.NewRequestWithContext(t.Context(), tt.method, tt.url, nil)
@@ -185,7 +188,7 @@ func TestBucketThatDoesNotAnswer(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	body, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !strings.HasPrefix(string(body), "ServiceUnavailable: ") {
+	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || !strings.HasPrefix(string(body), "Unavailable: ") {
 		t.Errorf("status %d, Retry-After %q, %q; want 503 with both", answer.StatusCode, answer.Header.Get("Retry-After"), body)
 	}
 }
@@ -202,7 +205,7 @@ func TestAnotherKeyIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	s.Handler(bucket).ServeHTTP(w, httptest.NewRequest("GET", signed, nil))
+	s.Handler(bucket, label).ServeHTTP(w, httptest.NewRequest("GET", signed, nil))
 	if w.Code != 403 {
 		t.Errorf("status %d; want 403", w.Code)
 	}
