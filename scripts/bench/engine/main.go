@@ -3,19 +3,31 @@
 // Command engine cuts a box of pixels out of a FITS file again and again, and prints how
 // long it took, in the form of the programs that it is measured beside.
 //
-//	engine FILE HDU X1 X2 Y1 Y2 N [mem|file|reuse] [OUT]
+//	engine [-cost local|bucket|web] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
 //
-// HDU counts from 0; the box is in FITS pixels with both ends included. mem opens, reads the
-// headers, cuts and writes a whole FITS file to memory each time; file writes it to OUT;
-// reuse reads the headers once.
+// FILE is a path or the URL of an archive's object. HDU counts from 0; the box is in FITS
+// pixels with both ends included, and further axes are kept whole. MODE says what is done
+// each time, and where the cutout goes:
+//
+//	mem      opens, reads the headers, cuts; to memory (default)
+//	file     the same; to the file OUT
+//	discard  the same; to nowhere
+//	known    opens an object whose headers are in a cache, cuts; to memory
+//	reuse    cuts a file that stays open; to memory
+//
+// -counts names the page where the program store tells what it was asked for; it is read
+// before the clock starts and after it has stopped, and printed behind the figures.
 package main
 
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -25,6 +37,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
@@ -37,8 +50,14 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) < 7 {
-		return fmt.Errorf("usage: engine FILE HDU X1 X2 Y1 Y2 N [mem|file|reuse] [OUT]")
+	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
+	cost := flags.String("cost", "", "what reading costs: local, bucket or web (default: as usual for FILE)")
+	counts := flags.String("counts", "", "page where the program store tells what it was asked for")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if args = flags.Args(); len(args) < 7 {
+		return fmt.Errorf("usage: engine [-cost local|bucket|web] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
 	}
 	var numbers [6]int
 	for i := range numbers {
@@ -48,35 +67,69 @@ func run(args []string) error {
 		}
 		numbers[i] = n
 	}
-	n, mode, out := numbers[5], "mem", filepath.Join(os.TempDir(), "engine_out.fits")
-	if len(args) > 7 {
-		mode = args[7]
-	}
-	if len(args) > 8 {
-		out = args[8]
-	}
 	section, err := pixel.ParseSection(fmt.Sprintf("[%d:%d,%d:%d]", numbers[1], numbers[2], numbers[3], numbers[4]))
 	if err != nil {
 		return err
 	}
+	c := cutter{hdu: numbers[0], section: section, mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
+	if c.place, c.name = path.Split(args[0]); c.place == "" {
+		c.place = "."
+	}
+	costs := map[string]fits.Cost{"": fits.CostOf(c.place), "local": fits.Local, "bucket": fits.Bucket, "web": fits.Web}
+	var ok bool
+	if c.cost, ok = costs[*cost]; !ok {
+		return fmt.Errorf("-cost %q: want local, bucket or web", *cost)
+	}
+	if len(args) > 7 {
+		c.mode = args[7]
+	}
+	if len(args) > 8 {
+		c.out = args[8]
+	}
 	runtime.GOMAXPROCS(1) // the programs beside it have one thread
-	c := cutter{name: args[0], hdu: numbers[0], section: section}
 	defer c.close()
+	if c.mode == "known" {
+		if err := c.cut(); err != nil {
+			return err
+		}
+	}
+	if _, err := fetch(*counts); err != nil {
+		return err
+	}
+	n, already := numbers[5], c.count.Bytes()
 	wall, cpu := time.Now(), cpuTime()
 	for range n {
-		if err := c.cut(mode, out); err != nil {
+		if err := c.cut(); err != nil {
 			return err
 		}
 	}
 	elapsed, used := time.Since(wall).Seconds(), (cpuTime() - cpu).Seconds()
+	counted, err := fetch(*counts)
+	if err != nil {
+		return err
+	}
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		return err
 	}
 	times := float64(n)
-	fmt.Printf("peer=seltzer mode=%s n=%d per_s=%.2f ms=%.3f maxrss_mb=%.1f read_mb_per_cut=%.3f cpu_ms=%.3f\n", mode, n,
-		times/elapsed, 1e3*elapsed/times, float64(usage.Maxrss)/1024, float64(c.count.Bytes())/1e6/times, 1e3*used/times)
+	fmt.Printf("peer=seltzer mode=%s n=%d per_s=%.2f ms=%.3f maxrss_mb=%.1f read_mb_per_cut=%.3f cpu_ms=%.3f %s\n", c.mode, n,
+		times/elapsed, 1e3*elapsed/times, float64(usage.Maxrss)/1024, float64(c.count.Bytes()-already)/1e6/times, 1e3*used/times, counted)
 	return nil
+}
+
+// fetch returns the text of a page, or "" if none is named.
+func fetch(url string) (string, error) {
+	if url == "" {
+		return "", nil
+	}
+	answer, err := http.Get(url)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	return strings.TrimSpace(string(text)), err
 }
 
 // cpuTime returns the user and system time of the process.
@@ -87,9 +140,13 @@ func cpuTime() time.Duration {
 }
 
 type cutter struct {
-	name    string
-	hdu     int
-	section pixel.Section
+	place, name string
+	hdu         int
+	section     pixel.Section
+	cost        fits.Cost
+	mode, out   string
+
+	indexes *indexes.Cache
 	root    objects.Root
 	source  objects.Source
 	file    *fits.File
@@ -97,53 +154,69 @@ type cutter struct {
 	buffer  bytes.Buffer
 }
 
-func (c *cutter) open() error {
-	ctx := context.Background()
-	var err error
-	if c.root, err = objects.OpenRoot(ctx, filepath.Dir(c.name)); err != nil {
+func (c *cutter) open(ctx context.Context) (err error) {
+	if c.root == nil {
+		if c.root, err = objects.OpenRoot(ctx, c.place); err != nil {
+			return err
+		}
+	}
+	if c.source, err = c.root.Open(ctx, c.name); err != nil {
 		return err
 	}
-	if c.source, err = c.root.Open(ctx, filepath.Base(c.name)); err != nil {
-		return err
+	r := objects.Bind(ctx, c.source, &c.count)
+	if c.mode == "known" {
+		c.file, err = c.indexes.Open(ctx, indexes.Key{Object: c.place + c.name, Generation: c.source.Generation()}, r, c.source.Size())
+	} else {
+		c.file, err = fits.Open(r, c.source.Size())
 	}
-	c.file, err = fits.Open(objects.Bind(ctx, c.source, &c.count), c.source.Size())
+	if err == nil {
+		c.file.Cost = c.cost
+	}
 	return err
 }
 
 func (c *cutter) close() {
 	if c.source != nil {
 		_ = c.source.Close()
-		_ = c.root.Close()
 	}
-	c.source, c.root, c.file = nil, nil, nil
+	if c.root != nil && c.mode != "known" { // a service keeps its archives open
+		_ = c.root.Close()
+		c.root = nil
+	}
+	c.source, c.file = nil, nil
 }
 
-func (c *cutter) cut(mode, out string) error {
+func (c *cutter) cut() error {
+	ctx := context.Background()
 	if c.file == nil {
-		if err := c.open(); err != nil {
+		if err := c.open(ctx); err != nil {
 			return err
 		}
 	}
 	plan, err := cutout.New(c.file, cutout.Request{Pixels: c.section, HDU: &c.hdu, Source: cutout.Provenance{
-		ID: strings.TrimSuffix(filepath.Base(c.name), ".fits"), Object: c.name, Generation: c.source.Generation(), Version: "bench", Date: time.Now(),
+		ID: strings.TrimSuffix(c.name, ".fits"), Object: c.name, Generation: c.source.Generation(), Version: "bench", Date: time.Now(),
 	}})
 	if err != nil {
 		return err
 	}
-	var w io.Writer = &c.buffer
-	c.buffer.Reset()
-	if mode == "file" {
-		f, err := os.Create(out)
+	var w io.Writer = io.Discard
+	switch c.mode {
+	case "mem", "known", "reuse":
+		c.buffer.Reset()
+		c.buffer.Grow(int(plan.Size()))
+		w = &c.buffer
+	case "file":
+		f, err := os.Create(c.out)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
 		w = f
 	}
-	if _, err := plan.WriteTo(context.Background(), w); err != nil {
+	if _, err := plan.WriteTo(ctx, w); err != nil {
 		return err
 	}
-	if mode != "reuse" {
+	if c.mode != "reuse" {
 		c.close()
 	}
 	return nil
