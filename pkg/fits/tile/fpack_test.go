@@ -228,7 +228,7 @@ func TestWhatFpackWritesIsReadAsByCFITSIO(t *testing.T) {
 // smoothed turns the SMOOTH of an HCOMPRESS_1 file on.
 func smoothed(t *testing.T, path string) (string, *compressed) {
 	t.Helper()
-	file, x := readFile(t, path)
+	file, _ := readFile(t, path)
 	off, on := []byte("ZVAL2   =                    0"), []byte("ZVAL2   =                    1")
 	if bytes.Count(file, off) != 1 {
 		t.Fatalf("fpack wrote no SMOOTH = 0")
@@ -237,6 +237,6 @@ func smoothed(t *testing.T, path string) (string, *compressed) {
 	if err := os.WriteFile(path, bytes.Replace(file, off, on, 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, x = readFile(t, path)
+	file, x := readFile(t, path)
 	return path, readCompressed(t, file, x.HDUs[1])
 }
