@@ -34,7 +34,7 @@ var (
 	Local = Cost{Bandwidth: 6e9, Overhead: time.Microsecond, Parallel: 1, Memory: 256 << 10}
 
 	// Bucket is an object store in the same region, which takes many requests at once.
-	Bucket = Cost{Latency: 25 * time.Millisecond, Bandwidth: 200e6, Overhead: 100 * time.Microsecond, Parallel: 128, Memory: 8 << 20}
+	Bucket = Cost{Latency: 25 * time.Millisecond, Bandwidth: 200e6, Overhead: 150 * time.Microsecond, Parallel: 256, Memory: 8 << 20}
 
 	// Web is a server of somebody else, who may mind many connections.
 	Web = Cost{Latency: 50 * time.Millisecond, Bandwidth: 50e6, Overhead: 100 * time.Microsecond, Parallel: 16, Memory: 8 << 20}
