@@ -18,6 +18,7 @@ func BenchmarkDecode(b *testing.B) {
 	}{
 		{"RICE_1/int16", 16, []string{"-r", "-t", "256,256"}},
 		{"RICE_1/int32", 32, []string{"-r", "-t", "256,256"}},
+		{"RICE_1/int32-wide", 32, []string{"-r", "-t", "256,256"}},
 		{"RICE_1/float32-q16-dither", -32, []string{"-r", "-q77", "16", "-t", "256,256"}},
 		{"RICE_1/float32-q16-dither-rows", -32, []string{"-r", "-q77", "16"}},
 		{"RICE_1/float32-q4-dither2", -32, []string{"-r", "-qz77", "4", "-t", "256,256"}},
@@ -33,6 +34,9 @@ func BenchmarkDecode(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			scene := tame[0]
+			if bm.name == "RICE_1/int32-wide" {
+				scene.at = func(r *rand.Rand, i int) float64 { return 1e5 * r.NormFloat64() }
+			}
 			if bm.options[0] == "-p" {
 				scene.at = func(r *rand.Rand, i int) float64 { return float64(i / 50 % 3) }
 			}

@@ -48,6 +48,18 @@ func (c *cursor) skip(n int) {
 	c.next += n
 }
 
+// SeedAt returns the ZDITHER0 of an image whose first tile is tile number of m, from 0, and
+// whose other tiles follow without a gap. Dithered tiles can be passed on as they are
+// under that number only.
+func (m *Image) SeedAt(number int64) int {
+	return 1 + m.randomRow(number)
+}
+
+// randomRow returns where the dithering of a tile begins.
+func (m *Image) randomRow(number int64) int {
+	return int((int64(m.Seed) - 1 + number%int64(len(randoms))) % int64(len(randoms)))
+}
+
 // put writes the values of ints, the first of which is pixel number first of the tile, as
 // big-endian float32 (size 4) or float64 (size 8). All arithmetic is in float64, each
 // operation rounded by itself, as in CFITSIO: the conversions forbid fused ones.

@@ -54,7 +54,7 @@ type Image struct {
 // maxBlockSize is the largest block of RICE_1 that is accepted; 16 and 32 are in use.
 const maxBlockSize = 1 << 16
 
-// Check returns an error if tiles so stored cannot be decoded: [fault.Unsupported] for an
+// Check is what [Parse] and [Image.Decode] ask first: it returns an error if tiles so stored cannot be decoded: [fault.Unsupported] for an
 // algorithm or a combination that is not known, [fault.Corrupt] for impossible values.
 func (m *Image) Check() error {
 	const op = "tile.Check"
@@ -226,7 +226,7 @@ func (m *Image) quantum(t Tile) quantum {
 		q.blank = int64(t.Blank)
 	}
 	if m.Dither != NoDither {
-		q.row = int((int64(m.Seed) - 1 + t.Number%int64(len(randoms))) % int64(len(randoms)))
+		q.row = m.randomRow(t.Number)
 	}
 	if m.Dither == SubtractiveDither2 {
 		q.exactZero = zeroValue

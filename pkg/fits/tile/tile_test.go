@@ -90,6 +90,8 @@ func TestGoldenTiles(t *testing.T) {
 			}
 			if err := equal(got, g.Pixels, g.Bitpix); err != nil {
 				t.Error(err)
+			} else if g.Quantised && !bytes.Equal(got, g.Pixels) {
+				t.Error("the bits of NaN are not those of CFITSIO")
 			}
 		})
 	}
@@ -140,6 +142,78 @@ func TestDitherGoesOnPastTheRandomNumbers(t *testing.T) {
 			t.Errorf("%d pixels from %d on are not those of the whole, %v", count, first, err)
 		}
 	})
+}
+
+// Tile k of an image is tile 0 of one whose ZDITHER0 is SeedAt(k).
+func TestSeedOfAnImageThatBeginsAtATile(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := tile.Image{Codec: "NOCOMPRESS", Bitpix: -32, Quantised: true, Dither: tile.SubtractiveDither1}
+		m.Seed = rapid.IntRange(1, 10_000).Draw(t, "ZDITHER0")
+		number := rapid.Int64Range(0, 1<<40).Draw(t, "tile")
+		shifted := m
+		shifted.Seed = m.SeedAt(number)
+		var p, q tile.Pixels
+		a, b := make([]byte, 40), make([]byte, 40)
+		in := tile.Tile{Data: make([]byte, 40), Number: number, Pixels: 10, Scale: 1}
+		first := in
+		first.Number = 0
+		if err := errors.Join(m.Decode(&p, in, 10), p.Copy(a, 0), shifted.Decode(&q, first, 10), q.Copy(b, 0)); err != nil || !bytes.Equal(a, b) {
+			t.Errorf("ZDITHER0 = %d for tile %d became %d: other pixels, %v", m.Seed, number, shifted.Seed, err)
+		}
+	})
+}
+
+// cards is a header for Parse.
+type cards map[string]any
+
+func card[T any](c cards, key string) (v T, ok bool, err error) {
+	value, ok := c[key]
+	if v, right := value.(T); right || !ok {
+		return v, ok, nil
+	}
+	return v, false, fault.New(fault.Corrupt, "tile_test", "%s is a %T", key, value)
+}
+
+func (c cards) Float(key string) (float64, bool, error) {
+	i, ok, err := card[int64](c, key)
+	return float64(i), ok, err
+}
+func (c cards) Int(key string) (int64, bool, error)   { return card[int64](c, key) }
+func (c cards) Text(key string) (string, bool, error) { return card[string](c, key) }
+
+func TestParse(t *testing.T) {
+	n := func(i int64) any { return i }
+	for _, tt := range []struct {
+		name      string
+		header    cards
+		quantised bool
+		want      tile.Image
+		code      fault.Code
+	}{
+		{"RICE_1 of integers", cards{"ZCMPTYPE": "RICE_1", "ZBITPIX": n(16), "ZNAME1": "BLOCKSIZE", "ZVAL1": n(16), "ZNAME2": "BYTEPIX", "ZVAL2": n(2)}, false,
+			tile.Image{Codec: "RICE_1", Bitpix: 16, BlockSize: 16, BytePix: 2}, ""},
+		{"dithered, with a parameter that does not matter", cards{"ZCMPTYPE": "HCOMPRESS_1", "ZBITPIX": n(-32), "ZQUANTIZ": "SUBTRACTIVE_DITHER_1", "ZDITHER0": n(77),
+			"ZNAME1": "SCALE", "ZVAL1": "much", "ZNAME2": "SMOOTH", "ZVAL2": n(1)}, true,
+			tile.Image{Codec: "HCOMPRESS_1", Bitpix: -32, Quantised: true, Dither: tile.SubtractiveDither1, Seed: 77, Smooth: true}, ""},
+		{"raw floats that say how they were not dithered", cards{"ZCMPTYPE": "GZIP_2", "ZBITPIX": n(-32), "ZQUANTIZ": "NO_DITHER"}, false,
+			tile.Image{Codec: "GZIP_2", Bitpix: -32}, ""},
+		{"no algorithm", cards{"ZBITPIX": n(16)}, false, tile.Image{}, fault.Unsupported},
+		{"an unknown dither", cards{"ZCMPTYPE": "RICE_1", "ZBITPIX": n(-32), "ZQUANTIZ": "DITHER_3"}, true, tile.Image{}, fault.Unsupported},
+		{"a dither without ZDITHER0", cards{"ZCMPTYPE": "RICE_1", "ZBITPIX": n(-32), "ZQUANTIZ": "SUBTRACTIVE_DITHER_2"}, true, tile.Image{}, fault.Corrupt},
+		{"a parameter of another type", cards{"ZCMPTYPE": "RICE_1", "ZBITPIX": n(16), "ZNAME1": "BLOCKSIZE", "ZVAL1": "32"}, false, tile.Image{}, fault.Corrupt},
+		{"a parameter past every range", cards{"ZCMPTYPE": "RICE_1", "ZBITPIX": n(16), "ZNAME1": "BLOCKSIZE", "ZVAL1": n(1<<32 + 32)}, false, tile.Image{}, fault.Corrupt},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, err := tile.Parse(tt.header, tt.quantised)
+			if tt.code != "" {
+				if !errors.Is(err, tt.code) {
+					t.Errorf("%+v, %v; want %s", m, err, tt.code)
+				}
+			} else if err != nil || *m != tt.want {
+				t.Errorf("%+v, %v; want %+v", m, err, tt.want)
+			}
+		})
+	}
 }
 
 func TestWhatIsNoTileIsRefused(t *testing.T) {
