@@ -19,7 +19,7 @@ import (
 
 // float makes the header of an image one of 32-bit floats.
 func float(header string) string {
-	return strings.Replace(header, "BITPIX  = 16", "BITPIX  = -32", 1)
+	return strings.Replace(header, fmt.Sprintf("BITPIX  = %20d", 16), fmt.Sprintf("BITPIX  = %20d", -32), 1)
 }
 
 // afw and dp2 name bits as LSST's afw and as Rubin's DP2 do.
