@@ -1,7 +1,6 @@
 package wcs
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -52,7 +51,7 @@ func parseLinear(c *cards, n, lon, lat int, unit [2]float64) (linear, error) {
 		}
 	}
 	for j, p := range pix {
-		l.crpix[j] = c.float(fmt.Sprintf("CRPIX%d", p), 0)
+		l.crpix[j] = c.float(numbered("CRPIX", p), 0)
 	}
 	if c.err != nil {
 		return l, c.err
@@ -83,11 +82,11 @@ func (c *cards) matrix(n, lon, lat int) (func(i, j int) float64, error) {
 	pc, cd := map[at]float64{}, map[at]float64{}
 	for i := 1; i <= n; i++ {
 		for j := 1; j <= n; j++ {
-			for _, form := range []string{"%s%d_%d", "%s%03d%03d"} {
-				if v, ok := c.get(fmt.Sprintf(form, "PC", i, j)); ok {
+			for _, form := range []func(name string, i, j int) string{numberedTwice, numberedOld} {
+				if v, ok := c.get(form("PC", i, j)); ok {
 					pc[at{i, j}] = v
 				}
-				if v, ok := c.get(fmt.Sprintf(form, "CD", i, j)); ok {
+				if v, ok := c.get(form("CD", i, j)); ok {
 					cd[at{i, j}] = v
 				}
 			}
@@ -95,9 +94,9 @@ func (c *cards) matrix(n, lon, lat int) (func(i, j int) float64, error) {
 	}
 	cdelt := make([]float64, n+1)
 	for i := 1; i <= n; i++ {
-		cdelt[i] = c.float(fmt.Sprintf("CDELT%d", i), 1)
+		cdelt[i] = c.float(numbered("CDELT", i), 1)
 	}
-	rho, rotated := c.get(fmt.Sprintf("CROTA%d", lat))
+	rho, rotated := c.get(numbered("CROTA", lat))
 	if c.err != nil {
 		return nil, c.err
 	}

@@ -95,7 +95,7 @@ func findAxes(c *cards, n int) (axes, error) {
 	var ax axes
 	var types [2]string
 	for i := 1; i <= n; i++ {
-		ctype := strings.ToUpper(strings.TrimSpace(c.text(fmt.Sprintf("CTYPE%d", i))))
+		ctype := strings.ToUpper(strings.TrimSpace(c.text(numbered("CTYPE", i))))
 		name, _ := splitType(ctype)
 		k, ok := celestial(name)
 		if !ok {
@@ -174,7 +174,7 @@ func partner(ctype string) string {
 func refuseTables(c *cards, ax axes) error {
 	for _, i := range []int{ax.lon, ax.lat} {
 		for _, name := range []string{"CPDIS", "CQDIS", "D2IMDIS", "D2IM", "DP", "DQ"} {
-			key := fmt.Sprintf("%s%d", name, i)
+			key := numbered(name, i)
 			if _, ok, err := c.h.Text(key); ok || err != nil {
 				return fault.New(fault.Unsupported, "wcs.Parse", "%s: distortions in lookup tables and records are not supported", key)
 			}
@@ -188,7 +188,7 @@ func refuseTables(c *cards, ax axes) error {
 
 // degrees returns how many degrees CUNITi has.
 func degrees(c *cards, i int) (float64, error) {
-	key := fmt.Sprintf("CUNIT%d", i)
+	key := numbered("CUNIT", i)
 	unit := c.text(key)
 	switch strings.ToLower(strings.TrimSpace(unit)) {
 	case "", "deg", "degree", "degrees":
@@ -216,10 +216,10 @@ func degrees(c *cards, i int) (float64, error) {
 func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix, error) {
 	p := params{lonAxis: ax.lon, latAxis: ax.lat, lon: map[int]float64{}, lat: map[int]float64{}}
 	for m := range 100 {
-		if v, ok := c.get(fmt.Sprintf("PV%d_%d", ax.lon, m)); ok {
+		if v, ok := c.get(numberedTwice("PV", ax.lon, m)); ok {
 			p.lon[m] = v
 		}
-		if v, ok := c.get(fmt.Sprintf("PV%d_%d", ax.lat, m)); ok {
+		if v, ok := c.get(numberedTwice("PV", ax.lat, m)); ok {
 			p.lat[m] = v
 		}
 	}
@@ -235,7 +235,7 @@ func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix
 		clear(p.lat)
 	}
 	p.code = code
-	p.lat0 = unit[1] * c.float(fmt.Sprintf("CRVAL%d", ax.lat), 0)
+	p.lat0 = unit[1] * c.float(numbered("CRVAL", ax.lat), 0)
 	for _, row := range projections {
 		if row.code == code {
 			proj, err := row.make(p)
@@ -271,7 +271,7 @@ func (s *System) parsePole(c *cards, ax axes, unit [2]float64, p params) (sky.Ma
 		return otherwise
 	}
 	f := pole{
-		lon0:   unit[0] * c.float(fmt.Sprintf("CRVAL%d", ax.lon), 0),
+		lon0:   unit[0] * c.float(numbered("CRVAL", ax.lon), 0),
 		lat0:   p.lat0,
 		phi0:   lon(1, 0),
 		theta0: lon(2, s.proj.theta0()),
