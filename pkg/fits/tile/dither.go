@@ -82,23 +82,23 @@ func (q *quantum) put(dst []byte, ints []int32, first, size int) {
 	}
 }
 
-// The bits of the NaN that CFITSIO writes.
-const (
-	nan32 = math.MaxUint32
-	nan64 = math.MaxUint64
+// The NaN that CFITSIO writes: all bits are set.
+var (
+	nan32 = math.Float32frombits(math.MaxUint32)
+	nan64 = math.Float64frombits(math.MaxUint64)
 )
 
 func (q *quantum) putFloat32(dst []byte, ints []int32, r []float64) {
 	scale, zero, blank, exactZero := q.scale, q.zero, q.blank, q.exactZero
 	r = r[:len(ints)]
 	for i, v := range ints {
-		bits := math.Float32bits(float32(float64((float64(v)-r[i]+0.5)*scale) + zero))
+		f := float32(float64((float64(v)-r[i]+0.5)*scale) + zero)
 		if int64(v) == blank {
-			bits = nan32
+			f = nan32
 		} else if int64(v) == exactZero {
-			bits = 0
+			f = 0
 		}
-		binary.BigEndian.PutUint32(dst[4*i:], bits)
+		binary.BigEndian.PutUint32(dst[4*i:4*i+4], math.Float32bits(f))
 	}
 }
 
@@ -106,28 +106,33 @@ func (q *quantum) putFloat64(dst []byte, ints []int32, r []float64) {
 	scale, zero, blank, exactZero := q.scale, q.zero, q.blank, q.exactZero
 	r = r[:len(ints)]
 	for i, v := range ints {
-		bits := math.Float64bits(float64((float64(v)-r[i]+0.5)*scale) + zero)
+		f := float64((float64(v)-r[i]+0.5)*scale) + zero
 		if int64(v) == blank {
-			bits = nan64
+			f = nan64
 		} else if int64(v) == exactZero {
-			bits = 0
+			f = 0
 		}
-		binary.BigEndian.PutUint64(dst[8*i:], bits)
+		binary.BigEndian.PutUint64(dst[8*i:8*i+8], math.Float64bits(f))
 	}
 }
 
 func (q *quantum) putPlain(dst []byte, ints []int32, size int) {
-	for i, v := range ints {
-		f := float64(float64(v)*q.scale) + q.zero
-		switch blank := int64(v) == q.blank; {
-		case size == 4 && blank:
-			binary.BigEndian.PutUint32(dst[4*i:], nan32)
-		case size == 4:
-			binary.BigEndian.PutUint32(dst[4*i:], math.Float32bits(float32(f)))
-		case blank:
-			binary.BigEndian.PutUint64(dst[8*i:], nan64)
-		default:
-			binary.BigEndian.PutUint64(dst[8*i:], math.Float64bits(f))
+	scale, zero, blank := q.scale, q.zero, q.blank
+	if size == 4 {
+		for i, v := range ints {
+			f := float32(float64(float64(v)*scale) + zero)
+			if int64(v) == blank {
+				f = nan32
+			}
+			binary.BigEndian.PutUint32(dst[4*i:4*i+4], math.Float32bits(f))
 		}
+		return
+	}
+	for i, v := range ints {
+		f := float64(float64(v)*scale) + zero
+		if int64(v) == blank {
+			f = nan64
+		}
+		binary.BigEndian.PutUint64(dst[8*i:8*i+8], math.Float64bits(f))
 	}
 }
