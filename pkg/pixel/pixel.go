@@ -6,10 +6,9 @@
 package pixel
 
 import (
-	"fmt"
 	"math/bits"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // Box is a box of pixels: along axis i the positions Min[i] to Max[i]-1, from zero.
@@ -64,7 +63,13 @@ func (b Box) Inside(shape []int64) bool {
 // Bytes returns the size of the box in bytes at size bytes per pixel; ok is false if it
 // overflows. Sides must not be negative.
 func (b Box) Bytes(size int64) (n int64, ok bool) {
-	return Product(append(b.Shape(), size)...)
+	n, ok = size, size >= 0
+	for axis := range b.Min {
+		if n, ok = Product(n, b.Size(axis)); !ok {
+			return 0, false
+		}
+	}
+	return n, ok
 }
 
 // Product returns the product of factors that are not negative; ok is false if one is
@@ -87,12 +92,15 @@ func Product(factors ...int64) (n int64, ok bool) {
 // String writes the box as CFITSIO's image sections do, [x1:x2,y1:y2], from one, with
 // both ends included.
 func (b Box) String() string {
-	var s strings.Builder
+	s := make([]byte, 1, 64)
+	s[0] = '['
 	for i := range b.Min {
 		if i > 0 {
-			s.WriteByte(',')
+			s = append(s, ',')
 		}
-		fmt.Fprintf(&s, "%d:%d", b.Min[i]+1, b.Max[i])
+		s = strconv.AppendInt(s, b.Min[i]+1, 10)
+		s = append(s, ':')
+		s = strconv.AppendInt(s, b.Max[i], 10)
 	}
-	return "[" + s.String() + "]"
+	return string(append(s, ']'))
 }
