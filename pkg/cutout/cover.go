@@ -163,6 +163,8 @@ type coverer struct {
 	scale  float64 // radians per pixel, roughly; 0 if unknown
 
 	buffer []float64
+	at     []sky.Vec // scratch of look
+	px     []point
 }
 
 // toSky returns the directions of positions; missing ones are zero vectors.

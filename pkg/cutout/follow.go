@@ -41,7 +41,7 @@ func (c *coverer) follow() error {
 		return err
 	}
 	steps := 0
-	var middles []knot
+	middles, next := make([]knot, 0, len(pieces)), make([]piece, 0, len(pieces))
 	for range followLevels {
 		steps += len(pieces)
 		if len(pieces) == 0 || c.box.whole() {
@@ -58,7 +58,7 @@ func (c *coverer) follow() error {
 		if err := c.look(middles); err != nil {
 			return err
 		}
-		var next []piece
+		next = next[:0]
 		for i, p := range pieces {
 			m := middles[i]
 			bulge := p.halfBulge(m)
@@ -68,7 +68,7 @@ func (c *coverer) follow() error {
 				}
 			}
 		}
-		pieces = next
+		pieces, next = next, pieces
 	}
 	c.doubt = true
 	return nil
@@ -93,10 +93,11 @@ func (p *piece) halfBulge(middle knot) float64 {
 // start returns the first pieces of all curves: 32 of a curve that bends on the sky, such
 // as a circle, and of an arc of a great circle as many as it has times 11 degrees.
 func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
-	var knots []knot
+	const most = 32 // pieces of a curve
+	knots := make([]knot, 0, (most+1)*len(curves))
 	counts := make([]int, len(curves))
 	for i, curve := range curves {
-		n := 32
+		n := most
 		a, m, b := curve(0), curve(0.5), curve(1)
 		if length := a.Angle(m) + m.Angle(b); length <= 1.001*a.Angle(b) {
 			n = 2 + int(length/(math.Pi/16))
@@ -110,7 +111,7 @@ func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
 	if err := c.look(knots); err != nil {
 		return nil, err
 	}
-	var pieces []piece
+	pieces := make([]piece, 0, len(knots))
 	for i, n := range counts {
 		for k := range n {
 			if p := (piece{i, knots[k], knots[k+1], math.Inf(1)}); c.promising(p) {
@@ -124,15 +125,13 @@ func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
 
 // look finds the positions of knots and adds those in the image to the box.
 func (c *coverer) look(knots []knot) error {
-	at := make([]sky.Vec, len(knots))
-	px := make([]point, len(knots))
+	at, px, back := c.scratch(len(knots))
 	for i := range knots {
 		at[i] = knots[i].at
 	}
 	if err := c.toPixel(px, at); err != nil {
 		return err
 	}
-	back := make([]sky.Vec, len(knots))
 	if !c.simple {
 		if err := c.toSky(back, px); err != nil {
 			return err
@@ -152,6 +151,14 @@ func (c *coverer) look(knots []knot) error {
 		}
 	}
 	return nil
+}
+
+// scratch returns room for the positions of n knots, used until the next call.
+func (c *coverer) scratch(n int) (at []sky.Vec, px []point, back []sky.Vec) {
+	if cap(c.at) < 2*n {
+		c.at, c.px = make([]sky.Vec, 2*n), make([]point, n)
+	}
+	return c.at[:n], c.px[:n], c.at[n : 2*n]
 }
 
 // promising reports whether a piece might enlarge the box.

@@ -12,22 +12,76 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
-// systemCards matches the cards that make a world coordinate system; its last groups are
-// the system's letter, "" for the primary one (Paper I, section 2.1).
-var systemCards = regexp.MustCompile(`^(?:(?:CTYPE|CRPIX|CRVAL|CDELT)[1-9][0-9]?([A-Z]?)|(?:CD|PC)[1-9][0-9]?_[1-9][0-9]?([A-Z]?))$`)
+// systemCards are the beginnings of the cards that make a world coordinate system; one or
+// two numbers follow, and the system's letter, none for the primary one (Paper I, section 2.1).
+var systemCards = []struct {
+	name    string
+	numbers int
+}{{"CTYPE", 1}, {"CRPIX", 1}, {"CRVAL", 1}, {"CDELT", 1}, {"CD", 2}, {"PC", 2}}
+
+// systemOf returns the letter of the coordinate system that a card belongs to.
+func systemOf(key string) (letter string, ok bool) {
+	if key == "" || key[0] != 'C' && key[0] != 'P' {
+		return "", false
+	}
+	for _, c := range systemCards {
+		rest, found := strings.CutPrefix(key, c.name)
+		if found {
+			rest, found = cutNumber(rest)
+		}
+		if found && c.numbers == 2 {
+			if rest, found = strings.CutPrefix(rest, "_"); found {
+				rest, found = cutNumber(rest)
+			}
+		}
+		if found && (rest == "" || len(rest) == 1 && rest[0] >= 'A' && rest[0] <= 'Z') {
+			return rest, true
+		}
+	}
+	return "", false
+}
+
+// cutNumber removes the number of an axis from the beginning of a text: 1 to 99.
+func cutNumber(text string) (rest string, ok bool) {
+	n := 0
+	for n < len(text) && n < 2 && text[n] >= '0' && text[n] <= '9' {
+		n++
+	}
+	return text[n:], n > 0 && text[0] != '0'
+}
 
 // systems returns the letters of the coordinate systems of a header.
 func systems(h *fits.Header) (letters []string) {
 	for _, c := range h.Cards() {
-		m := systemCards.FindStringSubmatch(strings.ToUpper(c.Keyword()))
-		if m == nil {
+		if c[0] != 'C' && c[0] != 'P' && c[0] > ' ' && c[0] < 'a' {
 			continue
 		}
-		if letter := m[1] + m[2]; !slices.Contains(letters, letter) {
+		if letter, ok := systemOf(strings.ToUpper(c.Keyword())); ok && !slices.Contains(letters, letter) {
 			letters = append(letters, letter)
 		}
 	}
 	return letters
+}
+
+// axisKeys are the keywords of the first axes, so that they need not be put together
+// each time.
+var axisKeys = func() map[string]*[9]string {
+	all := make(map[string]*[9]string)
+	for _, name := range []string{"CRPIX", "CRVAL", "LTV", "CNPIX"} {
+		all[name] = new([9]string)
+		for i := range all[name] {
+			all[name][i] = name + strconv.Itoa(i+1)
+		}
+	}
+	return all
+}()
+
+// axisKey returns a keyword such as CRPIX2A, of axis 1, counted from 0, and system A.
+func axisKey(name string, axis int, a string) string {
+	if keys, ok := axisKeys[name]; ok && axis < len(keys) {
+		return keys[axis] + a
+	}
+	return name + strconv.Itoa(axis+1) + a
 }
 
 // shiftSystems moves the reference pixels of all coordinate systems by the offset of the
@@ -53,14 +107,14 @@ func shiftCRPIX(h *fits.Header, a string, box pixel.Box) error {
 		if offset == 0 {
 			continue
 		}
-		key := fmt.Sprintf("CRPIX%d%s", j+1, a)
+		key := axisKey("CRPIX", j, a)
 		if h.Has(key) {
 			if err := add(h, key, -float64(offset)); err != nil {
 				return err
 			}
 			continue
 		}
-		after := fmt.Sprintf("CRVAL%d%s", j+1, a)
+		after := axisKey("CRVAL", j, a)
 		if err := h.SetAfter(after, key, -float64(offset), "reference pixel; was absent, which means 0"); err != nil {
 			return err
 		}
@@ -75,8 +129,8 @@ func isParentGrid(h *fits.Header, a string) bool {
 		return false
 	}
 	for j := 1; j <= 2; j++ {
-		ctype, _, _ := h.Text(fmt.Sprintf("CTYPE%d%s", j, a))
-		crpix, _, _ := h.Float(fmt.Sprintf("CRPIX%d%s", j, a))
+		ctype, _, _ := h.Text(axisKey("CTYPE", j-1, a))
+		crpix, _, _ := h.Float(axisKey("CRPIX", j-1, a))
 		if strings.TrimSpace(ctype) != "LINEAR" || crpix != 1 {
 			return false
 		}
@@ -108,7 +162,7 @@ func shiftCRVAL(h *fits.Header, a string, box pixel.Box) error {
 		if step == 0 {
 			continue
 		}
-		if err := add(h, fmt.Sprintf("CRVAL%d%s", i+1, a), step); err != nil {
+		if err := add(h, axisKey("CRVAL", i, a), step); err != nil {
 			return err
 		}
 	}
@@ -136,7 +190,7 @@ func shiftLogical(h *fits.Header, box pixel.Box) error {
 			name string
 			sign float64
 		}{{"LTV", -1}, {"CNPIX", 1}} {
-			key := fmt.Sprintf("%s%d", c.name, j+1)
+			key := axisKey(c.name, j, "")
 			if offset == 0 || !h.Has(key) {
 				continue
 			}
@@ -172,6 +226,16 @@ var (
 	sectionText      = regexp.MustCompile(`^\[\s*(-?[0-9]{1,9})\s*:\s*(-?[0-9]{1,9})\s*,\s*(-?[0-9]{1,9})\s*:\s*(-?[0-9]{1,9})\s*\]$`)
 )
 
+// sectionKeys returns the keywords of a header that may be those of sections.
+func sectionKeys(h *fits.Header) (keys []string) {
+	for _, c := range h.Cards() {
+		if key := strings.ToUpper(c.Keyword()); strings.Contains(key, "SEC") {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // section is the first and last pixel along both axes, from 1; the first may be the
 // larger, where an axis runs backwards.
 type section [2][2]int64
@@ -196,6 +260,10 @@ func (s section) String() string {
 // others and those that cannot be understood.
 func shiftSections(h *fits.Header, box pixel.Box) error {
 	if box.Axes() < 2 {
+		return nil
+	}
+	isSection := func(key string) bool { return imageSections.MatchString(key) || detectorSections.MatchString(key) }
+	if !slices.ContainsFunc(sectionKeys(h), isSection) {
 		return nil
 	}
 	old := h.Clone()
