@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,8 +40,8 @@ func TestCutByURL(t *testing.T) {
 			if pixels(piped.out) != pixels(local.out) || len(pixels(local.out)) < 1000 {
 				t.Errorf("the cut of %s has other pixels than that of the file", url)
 			}
-			if read != nil && (read.n == 0 || read.n > int64(len(content))/2) {
-				t.Errorf("%d bytes of %d were sent for two small cutouts", read.n, len(content))
+			if read != nil && (read.n.Load() == 0 || read.n.Load() > int64(len(content))/2) {
+				t.Errorf("%d bytes of %d were sent for two small cutouts", read.n.Load(), len(content))
 			}
 			if gone := seltzer(t, "", "info", strings.Replace(url, "starfield", "nothing", 1)); gone.status != exitFailed || strings.Count(gone.err, "\n") != 1 {
 				t.Errorf("a file that is not there: exit status %d, %q", gone.status, gone.err)
@@ -56,7 +57,7 @@ func pixels(file string) string {
 }
 
 // byteCount counts the bytes of all answers.
-type byteCount struct{ n int64 }
+type byteCount struct{ n atomic.Int64 }
 
 func (c *byteCount) counting(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +71,7 @@ type countingWriter struct {
 }
 
 func (w countingWriter) Write(p []byte) (int, error) {
-	w.count.n += int64(len(p))
+	w.count.n.Add(int64(len(p)))
 	return w.ResponseWriter.Write(p)
 }
 

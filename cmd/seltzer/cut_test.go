@@ -12,17 +12,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
 
-// demoFile makes the demo archive and returns the path of one of its files.
+// demoFile returns the path of a file of the demo archive.
 func demoFile(t *testing.T, name string) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := demo.Write(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
+	linkDemo(t, dir)
 	return filepath.Join(dir, name)
 }
 

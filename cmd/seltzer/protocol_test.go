@@ -160,6 +160,7 @@ func TestMultipartIsRead(t *testing.T) {
 	if got := send(t, http.DefaultClient, chunked); got.StatusCode != http.StatusOK {
 		t.Errorf("chunked multipart: %s %s", got.Status, got.Body)
 	}
+	checkAnswer(t, "HEAD works nothing (SODA-39)", send(t, still, request(t, http.MethodHead, s.URL+"/sync?"+values("ID", demoID, "CIRCLE", inside).Encode(), nil)), http.StatusMethodNotAllowed, "")
 	checkAnswer(t, "an empty POST", send(t, still, r), http.StatusBadRequest, "UsageError: ")
 }
 
@@ -195,6 +196,8 @@ func TestLifeOfAJob(t *testing.T) {
 	is("UWS-10", get(t, job+"/executionduration"), 200, "60")
 	is("UWS-43 a fraction", post(t, job+"/executionduration", "EXECUTIONDURATION", "1.5"), 400, "UsageError: ")
 	see("UWS-42", post(t, job+"/destruction", "DESTRUCTION", time.Now().UTC().Add(time.Hour).Format("2006-01-02T15:04:05")), job)
+	is("DALI-12", post(t, job+"/parameters", "RUNID", strings.Repeat("x", 65)), 400, "UsageError: ")
+	is("a job of bounded size", post(t, job+"/parameters", "FOO", strings.Repeat("x", 300_000)), 413, "UsageError: ")
 	is("UWS-42 no instant", post(t, job+"/destruction", "DESTRUCTION", "tomorrow"), 400, "UsageError: ")
 	is("UWS-10 quote", get(t, job+"/quote"), 200, "")
 	is("UWS-12", get(t, job+"/owner"), 200, "local")
@@ -237,7 +240,8 @@ func TestLifeOfAJob(t *testing.T) {
 	is("UWS-51", post(t, job+"/results", "A", "B"), 405, "UsageError: ")
 	is("UWS-48 a POST that says nothing deletes nothing", post(t, job), 400, "UsageError: ")
 	is("UWS-16", get(t, list), 200, `id="`+job[len(list)+1:]+`"`)
-	is("UWS-18", get(t, list+"?PHASE=ERROR&PHASE=ABORTED"), 200, "<uws:jobs")
+	is("UWS-18", get(t, list+"?PHASE=ERROR&PHASE=COMPLETED"), 200, `id="`+job[len(list)+1:]+`"`)
+	is("UWS-21", get(t, list+"?phase=COMPLETED&LAST=1&AFTER=2020-01-01"), 200, `id="`+job[len(list)+1:]+`"`)
 	if got := get(t, list+"?PHASE=ERROR"); strings.Contains(got.Body, "jobref") {
 		t.Errorf("UWS-18: a completed job among those in ERROR:\n%s", got.Body)
 	}
@@ -254,7 +258,9 @@ func TestLifeOfAJob(t *testing.T) {
 	see("UWS-34 PENDING", post(t, aborted+"/phase", "PHASE", "ABORT"), aborted)
 	is("UWS-34", get(t, aborted+"/phase"), 200, "ABORTED")
 	see("UWS-47", send(t, still, request(t, http.MethodDelete, aborted, nil)), list)
-	is("UWS-26 RUN in the URL", get(t, post(t, list+"?PHASE=RUN", "ID", demoID, "CIRCLE", inside).Header.Get("Location")+"?WAIT=20"), 200, "<uws:")
+	if phase := waitForEnd(t, post(t, list+"?PHASE=RUN", "ID", demoID, "CIRCLE", inside).Header.Get("Location")); phase != "COMPLETED" {
+		t.Errorf("UWS-26: a job made with RUN in the URL ends %s", phase)
+	}
 
 	miss, phase := s.asyncCut(t, "ID", demoID, "CIRCLE", "10 10 0.001")
 	is("SODA-41", get(t, miss+"/results"), 200, `mime-type="text/plain"`)
@@ -323,6 +329,12 @@ func TestPagesOfOtherSitesAreRefused(t *testing.T) {
 	foreign.Header.Set("Origin", "https://example.org")
 	if got := send(t, still, foreign); got.StatusCode != 403 || !strings.HasPrefix(got.Body, "AuthorizationError: ") {
 		t.Errorf("a POST from another site's page: %s %q", got.Status, got.Body)
+	}
+	image := request(t, http.MethodGet, s.URL+"/sync?"+values("ID", demoID, "CIRCLE", inside).Encode(), nil)
+	image.Header.Set("Sec-Fetch-Site", "cross-site")
+	image.Header.Set("Sec-Fetch-Mode", "no-cors")
+	if got := send(t, still, image); got.StatusCode != 403 {
+		t.Errorf("UWS-67: a sync request that another site's page makes: %s", got.Status)
 	}
 	rebound := request(t, http.MethodGet, s.URL+"/async", nil)
 	rebound.Host = "example.org"

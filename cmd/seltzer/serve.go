@@ -146,6 +146,8 @@ func (c *serve) serve(ctx context.Context, stop context.CancelFunc, listener net
 	fmt.Fprintf(stderr, "listening on http://%s\n", reachable(listener.Addr()))
 	if e, ok := service.Example(ctx); ok {
 		fmt.Fprintf(stderr, "try: %s\n", e.Curl(c.PublicURL))
+	} else {
+		fmt.Fprintln(stderr, "no example to try: the archives list no image of the sky that can be cut")
 	}
 	var err error
 	select {

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -171,20 +170,5 @@ func TestWrongConfigurationIsNamedAtOnce(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestServeStopsGracefully(t *testing.T) {
-	s := demoServer(t)
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-s.exited:
-	case <-time.After(15 * time.Second):
-		t.Fatal("seltzer serve goes on 15 s after SIGTERM")
-	}
-	if code := s.cmd.ProcessState.ExitCode(); code != 0 {
-		t.Errorf("exit status %d after SIGTERM, want 0\n%s", code, s.log)
 	}
 }

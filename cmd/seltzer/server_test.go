@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/demo"
 )
 
 // asSeltzer makes the test binary behave as the command seltzer, so that tests run the
@@ -25,7 +27,38 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asSeltzer) == "1" {
 		os.Exit(run(os.Args[1:], &streams{os.Stdin, os.Stdout, os.Stderr}))
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	if demoFolder != "" {
+		_ = os.RemoveAll(demoFolder)
+	}
+	os.Exit(status)
+}
+
+// demoFolder holds the demo archive, once it was made; it takes some seconds under the race
+// detector.
+var demoFolder string
+
+var makeDemo = sync.OnceValue(func() (err error) {
+	if demoFolder, err = os.MkdirTemp("", "seltzer-demo-"); err != nil {
+		return err
+	}
+	return demo.Write(context.Background(), demoFolder)
+})
+
+// linkDemo puts the demo archive into a folder, without making it anew.
+func linkDemo(t testing.TB, dir string) {
+	t.Helper()
+	if err := makeDemo(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range demo.Names() {
+		if err := os.Link(filepath.Join(demoFolder, name), filepath.Join(dir, name)); err != nil && !os.IsExist(err) {
+			t.Fatal(err)
+		}
+	}
 }
 
 func command(ctx context.Context, args ...string) *exec.Cmd {
@@ -62,9 +95,15 @@ func (l *logBuffer) String() string {
 }
 
 // start runs seltzer serve with a data folder and further flags, and waits until it is ready.
-// Its log is kept across several starts if log is given.
+// Several starts may share a log.
 func start(t testing.TB, data, listen string, log *logBuffer, flags ...string) *server {
 	t.Helper()
+	return startCommand(t, command, data, listen, log, flags...)
+}
+
+func startCommand(t testing.TB, command func(context.Context, ...string) *exec.Cmd, data, listen string, log *logBuffer, flags ...string) *server {
+	t.Helper()
+	linkDemo(t, filepath.Join(data, "demo"))
 	s := &server{Data: data, log: log, exited: make(chan struct{})}
 	s.cmd = command(context.Background(), append([]string{"serve", "--listen", listen, "--data", data}, flags...)...)
 	stderr, err := s.cmd.StderrPipe()
@@ -85,7 +124,8 @@ func start(t testing.TB, data, listen string, log *logBuffer, flags ...string) *
 			if address, ok := strings.CutPrefix(line, "listening on "); ok && !announced {
 				s.URL = address
 			}
-			if curl, ok := strings.CutPrefix(line, "try: "); ok && !announced {
+			curl, ok := strings.CutPrefix(line, "try: ")
+			if !announced && (ok || strings.HasPrefix(line, "no example")) {
 				s.Try, announced = curl, true
 				close(ready)
 			}

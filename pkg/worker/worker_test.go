@@ -78,7 +78,7 @@ func (r *root) Open(ctx context.Context, name string) (objects.Source, error) {
 	return source{bytes.NewReader(r.bytes)}, nil
 }
 
-func (r *root) Close() error   { return nil }
+func (r *root) Close() error { return nil }
 
 func (r *root) Check(context.Context) error { return nil }
 
@@ -403,6 +403,56 @@ func TestPermanentFailureEndsTheJobAtOnce(t *testing.T) {
 	if got := b.get(t, j.ID); got.Phase != uws.Error || got.Failure.Code != string(fault.Corrupt) || got.Attempt != 1 {
 		t.Errorf("the job is %s after %d attempts: %+v", got.Phase, got.Attempt, got.Failure)
 	}
+}
+
+func TestPanicEndsItsJobAlone(t *testing.T) {
+	b := newBench(t, nil)
+	b.root.before = func(_ context.Context, n int32) error {
+		if n == 1 {
+			panic("a fault of ours")
+		}
+		return nil
+	}
+	j, other := b.queued(t), b.queued(t)
+	b.work(t, j.ID)
+	b.work(t, other.ID)
+	if got := b.get(t, j.ID); got.Phase != uws.Error || got.Failure.Code != string(fault.Internal) || strings.Contains(got.Failure.Message, "a fault of ours") {
+		t.Errorf("the job is %s: %+v; want ERROR without our internals", got.Phase, got.Failure)
+	}
+	b.wantDone(t, other.ID)
+}
+
+// A worker that is told to stop gives its job back, and the attempt does not count.
+func TestStoppedWorkerGivesItsJobBack(t *testing.T) {
+	b := newBench(t, nil)
+	reading := make(chan struct{})
+	b.root.before = func(ctx context.Context, n int32) error {
+		if n == 1 {
+			close(reading)
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}
+	j := b.queued(t)
+	ctx, stop := context.WithCancel(t.Context())
+	var worker sync.WaitGroup
+	worker.Go(func() {
+		if err := b.Work(ctx, j.ID); err != nil {
+			t.Errorf("Work of a worker that stops = %v", err)
+		}
+	})
+	<-reading
+	stop()
+	worker.Wait()
+	if got := b.get(t, j.ID); got.Phase != uws.Executing || got.Live(time.Now()) || got.Stops != 1 {
+		t.Errorf("the job is %s, live %t, after %d stops; want EXECUTING without a lease, and one stop", got.Phase, got.Live(time.Now()), got.Stops)
+	}
+	if r := b.sweep(t); r.Published != 1 {
+		t.Errorf("the sweep published %d messages for the job that was given back, want 1", r.Published)
+	}
+	b.work(t, j.ID)
+	b.wantDone(t, j.ID)
 }
 
 func TestExecutionDurationEndsTheJobAsAborted(t *testing.T) {

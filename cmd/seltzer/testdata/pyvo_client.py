@@ -4,6 +4,7 @@ pyvo_client.py BASE ID "RA DEC RADIUS"
 """
 import io
 import sys
+import threading
 import time
 import warnings
 
@@ -58,6 +59,12 @@ job.run()
 job.wait(phases=["COMPLETED", "ERROR"], timeout=60)
 check("the job is COMPLETED", job.phase == "COMPLETED")
 check("WAIT blocked: %d polls" % len(polls), len(polls) <= 3)
+idle = requests.post(base + "/async", data={"ID": ident, "CIRCLE": circle}, allow_redirects=False).headers["Location"]
+threading.Timer(2, lambda: requests.post(idle + "/phase", data={"PHASE": "RUN"}, allow_redirects=False)).start()
+began = time.monotonic()
+requests.get(idle, params={"WAIT": -1, "PHASE": "PENDING"})
+waited = time.monotonic() - began
+check("WAIT sleeps until the phase changes: %.1f s" % waited, 1.5 < waited < 15)
 check("the result is where pyvo looks", job.result_uri.endswith("/results/result"))
 with fits.open(io.BytesIO(requests.get(job.result_uri).content), checksum=True) as f:
     check("async gives an image", f[0].data is not None)

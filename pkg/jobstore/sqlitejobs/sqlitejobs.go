@@ -1,5 +1,4 @@
-// Package sqlitejobs keeps jobs in the SQLite file of the one-machine server: the twin
-// of firestorejobs.
+// Package sqlitejobs keeps jobs in the SQLite file of the one-machine server.
 //
 // A job is one row: its JSON document, and beside it the columns that are searched.
 // The store's clock is that of this process. Watchers are woken inside the process, so

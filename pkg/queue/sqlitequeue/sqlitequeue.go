@@ -1,4 +1,4 @@
-// Package sqlitequeue is the queue of the one-machine server, the twin of pubsubqueue:
+// Package sqlitequeue is the queue of the one-machine server:
 // it keeps messages in the SQLite file beside the jobs and posts them to the same HTTP
 // handlers, in the same JSON, as a push subscription of Pub/Sub does.
 //
