@@ -83,16 +83,16 @@ func (b *bitReader) plainBlock(block []int32, last uint32, k uint) uint32 {
 // riceBlock reads a block of differences whose lowest fs bits follow a unary part: z
 // zeros and a one.
 //
-// It takes four pixels from one filling of the window, if they fit and are not near the
+// It takes two pixels from one filling of the window, if they fit and are not near the
 // end of src, and works on copies of the reader's fields, which stay in registers. With
 // l = 64-z the length of the window as a number, the value is (z-1)·2^fs plus the one bit
 // and those behind it.
 func (b *bitReader) riceBlock(block []int32, last uint32, fs uint) uint32 {
 	fs1 := fs + 1
-	for len(block) >= 4 && fs <= 11 {
+	for len(block) >= 2 {
 		src, pos, w, n := b.src, b.pos, b.w, b.n
-		four := block
-		for len(four) >= 4 && pos <= len(src)-8 {
+		two := block
+		for len(two) >= 2 && pos <= len(src)-8 {
 			w |= binary.BigEndian.Uint64(src[pos:]) >> (n & 63)
 			ahead := pos + int((63-n)>>3)
 			full := n | 56
@@ -102,34 +102,24 @@ func (b *bitReader) riceBlock(block []int32, last uint32, fs uint) uint32 {
 			w1 := w << ((fs1 - l0) & 63)
 			l1 := uint(bits.Len64(w1))
 			v1 := (63-l1)<<(fs&63) + uint(w1>>((l1-fs1)&63))
-			w2 := w1 << ((fs1 - l1) & 63)
-			l2 := uint(bits.Len64(w2))
-			v2 := (63-l2)<<(fs&63) + uint(w2>>((l2-fs1)&63))
-			w3 := w2 << ((fs1 - l2) & 63)
-			l3 := uint(bits.Len64(w3))
-			v3 := (63-l3)<<(fs&63) + uint(w3>>((l3-fs1)&63))
 
-			used := 256 - (l0 + l1 + l2 + l3) + 4*fs1
+			used := 128 - (l0 + l1) + 2*fs1
 			if used > full {
 				break
 			}
-			w, n, pos = w3<<((fs1-l3)&63), full-used, ahead
+			w, n, pos = w1<<((fs1-l1)&63), full-used, ahead
 			last += unfold(uint32(v0))
-			four[0] = int32(last)
+			two[0] = int32(last)
 			last += unfold(uint32(v1))
-			four[1] = int32(last)
-			last += unfold(uint32(v2))
-			four[2] = int32(last)
-			last += unfold(uint32(v3))
-			four[3] = int32(last)
-			four = four[4:]
+			two[1] = int32(last)
+			two = two[2:]
 		}
 		b.pos, b.w, b.n = pos, w, n
-		done := len(block) - len(four)
+		done := len(block) - len(two)
 		block = block[done:]
-		if len(block) >= 4 {
-			last = b.riceSlow(block[:4], last, fs)
-			block = block[4:]
+		if len(block) >= 2 {
+			last = b.riceSlow(block[:2], last, fs)
+			block = block[2:]
 		}
 	}
 	return b.riceSlow(block, last, fs)
