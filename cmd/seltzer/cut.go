@@ -2,20 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -198,90 +191,5 @@ func openEnd(parse parser) parser {
 			return strconv.ParseFloat(word, 64)
 		}
 		return parse(word)
-	}
-}
-
-// mayWrite refuses to overwrite a file, before any work is done.
-func (c *cut) mayWrite() error {
-	if c.Output == "-" || c.Force {
-		return nil
-	}
-	if _, err := os.Lstat(c.Output); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return exists(c.Output)
-	}
-	return nil
-}
-
-func exists(name string) error {
-	return fault.New(fault.Usage, "", "%s exists; choose another name, or overwrite it with --force", name)
-}
-
-// write gives fill where to write to: standard output, or a file that appears under its
-// name when it is whole.
-func (c *cut) write(s *streams, size int64, fill func(io.Writer) error) error {
-	show, done := progress(s.err, size)
-	defer done()
-	if c.Output == "-" {
-		return fill(io.MultiWriter(s.out, show))
-	}
-	f, err := os.CreateTemp(filepath.Dir(c.Output), "."+filepath.Base(c.Output)+".*")
-	if err != nil {
-		return fault.New(fault.Usage, "", "cannot write to %s: %w", c.Output, err)
-	}
-	defer os.Remove(f.Name()) // gone already if it was renamed
-	if err := fill(io.MultiWriter(f, show)); err != nil {
-		_ = f.Close()
-		return err
-	}
-	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
-		return fmt.Errorf("cannot write %s: %w", c.Output, err)
-	}
-	if c.Force {
-		return os.Rename(f.Name(), c.Output)
-	}
-	if err := os.Link(f.Name(), c.Output); errors.Is(err, fs.ErrExist) { // a rename would overwrite
-		return exists(c.Output)
-	} else if err == nil {
-		return nil
-	}
-	return os.Rename(f.Name(), c.Output) // a file system without links
-}
-
-// progress returns a writer that shows how many of size bytes were written, on a terminal
-// and after a second.
-func progress(w io.Writer, size int64) (show io.Writer, done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return io.Discard, func() {}
-	}
-	bar := &lateBar{from: time.Now(), make: func() *progressbar.ProgressBar {
-		return progressbar.NewOptions64(size, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
-			progressbar.OptionSetWidth(40), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-	}}
-	return bar, bar.finish
-}
-
-// lateBar is a bar that appears when it takes longer than a second.
-type lateBar struct {
-	from time.Time
-	make func() *progressbar.ProgressBar
-	bar  *progressbar.ProgressBar
-	n    int64
-}
-
-func (b *lateBar) Write(p []byte) (int, error) {
-	b.n += int64(len(p))
-	if b.bar == nil && time.Since(b.from) > time.Second {
-		b.bar = b.make()
-	}
-	if b.bar != nil {
-		_ = b.bar.Set64(b.n) // a bar that cannot be drawn is no failure
-	}
-	return len(p), nil
-}
-
-func (b *lateBar) finish() {
-	if b.bar != nil {
-		_ = b.bar.Finish()
 	}
 }

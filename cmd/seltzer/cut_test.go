@@ -53,6 +53,13 @@ func TestCut(t *testing.T) {
 	if err := os.WriteFile(notFITS, []byte("Dear reader"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	link := filepath.Join(dir, "link.fits")
+	if err := os.Symlink(filepath.Join(dir, "linked.fits"), link); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "linked.fits"), []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	out := filepath.Join(dir, "out.fits")
 	for _, tt := range []struct {
 		name   string
@@ -67,6 +74,9 @@ func TestCut(t *testing.T) {
 		{"sexagesimal", []string{image, "--circle", `10:00:27.912 +02:12:20.88 14.4"`, "-o", filepath.Join(dir, "sexagesimal.fits")}, 0, ""},
 		{"polygon", []string{image, "--polygon", "150.11 2.2 150.12 2.2 150.115 2.21", "-o", filepath.Join(dir, "polygon.fits")}, 0, ""},
 		{"range", []string{image, "--range", "150.11 150.12 2.2 +Inf", "-o", filepath.Join(dir, "range.fits")}, 0, ""},
+		{"open at both ends", []string{image, "--range", "-Inf +Inf 2.2 2.21", "-o", filepath.Join(dir, "open.fits")}, 0, ""},
+		{"a link stays a link", []string{image, "--pixels", "[1:2,1:2]", "-o", link, "--force"}, 0, ""},
+		{"a device is written through", []string{image, "--pixels", "[1:2,1:2]", "-o", "/dev/null", "--force"}, 0, ""},
 		{"pixels", []string{image, "--pixels", "[101:200,1:50]", "-o", filepath.Join(dir, "pixels.fits")}, 0, ""},
 		{"one HDU", []string{image, "--hdu", "0", "--pixels", "[101:200,1:50]", "-o", filepath.Join(dir, "hdu.fits")}, 0, ""},
 		{"no overlap", []string{image, "--circle", "10 20 0.1", "-o", filepath.Join(dir, "none.fits")}, exitNoOverlap, "misses"},
@@ -100,6 +110,15 @@ func TestCut(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) > 0 {
 		t.Errorf("temporary files are left: %v", left)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the link was replaced: %v, %v", info, err)
+	}
+	if linked, _ := os.ReadFile(filepath.Join(dir, "linked.fits")); !bytes.HasPrefix(linked, []byte("SIMPLE")) {
+		t.Error("the file behind the link was not written")
+	}
+	if info, err := os.Stat("/dev/null"); err != nil || info.Mode().IsRegular() {
+		t.Errorf("/dev/null is %v, %v", info, err)
 	}
 	if mine, _ := os.ReadFile(taken); string(mine) != "mine" {
 		t.Error("a file was overwritten without --force")

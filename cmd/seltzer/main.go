@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -59,7 +60,7 @@ func run(args []string, s *streams) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
+	command, err := parser.Parse(joinRegions(args))
 	if exited >= 0 { // --help, --version
 		return exited
 	}
@@ -78,6 +79,21 @@ func run(args []string, s *streams) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// joinRegions joins the options of regions to their values: '-Inf 20 1 2' and '-5 …' begin
+// like options, and are none.
+func joinRegions(args []string) (joined []string) {
+	regions := []string{"--circle", "--polygon", "--range", "--pixels", "--stamp", "--size"}
+	for i := 0; i < len(args); i++ {
+		if slices.Contains(regions, args[i]) && i+1 < len(args) {
+			joined = append(joined, args[i]+"="+args[i+1])
+			i++
+			continue
+		}
+		joined = append(joined, args[i])
+	}
+	return joined
 }
 
 // report prints an error, or each of several that were joined, on a line of its own.
