@@ -109,6 +109,8 @@ type buffer struct {
 	out    []byte  // bytes of the box that wait for emit
 	arena  []byte  // bytes of reads: runs with what lies between them
 	starts []int64 // where the runs of a read begin
+
+	offsets []int64 // runs that wait to be read, each on its own
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
@@ -123,7 +125,24 @@ func resize(b []byte, n int64) []byte {
 // sequential makes one read after the other.
 func (s *Section) sequential(ctx context.Context, r io.ReaderAt, p *planner, g *gatherer, m *buffer) error {
 	q := read{starts: m.starts}
+	far, _ := r.(runsReader)
+	m.offsets = m.offsets[:0]
 	for p.next(&q) {
+		if far != nil && len(q.starts) == 1 && q.size == s.run && q.size <= int64(len(g.out)) {
+			if int64(len(g.out)-g.filled) < q.size*int64(len(m.offsets)+1) || len(m.offsets) == maxRuns {
+				if err := s.readRuns(ctx, far, g, m); err != nil {
+					return err
+				}
+				if _, err := g.room(q.size); err != nil {
+					return err
+				}
+			}
+			m.offsets = append(m.offsets, q.offset)
+			continue
+		}
+		if err := s.readRuns(ctx, far, g, m); err != nil {
+			return err
+		}
 		if len(q.starts) == 1 { // straight to where it shall be
 			for q.size > 0 {
 				room, err := g.room(q.size)
@@ -148,7 +167,41 @@ func (s *Section) sequential(ctx context.Context, r io.ReaderAt, p *planner, g *
 		}
 	}
 	m.starts = q.starts
+	return s.readRuns(ctx, far, g, m)
+}
+
+// runsReader is a reader that reads many runs at the price of the calls alone: package
+// objects looks whether a file has changed once for all of them.
+type runsReader interface {
+	// ReadRuns fills p with runs of n bytes, one after the other, that begin at offsets.
+	// The error is io.EOF if one of them lies beyond the end.
+	ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64) error
+}
+
+// readRuns reads the runs that wait in m.offsets; g has room for them.
+func (s *Section) readRuns(ctx context.Context, r runsReader, g *gatherer, m *buffer) error {
+	if len(m.offsets) == 0 {
+		return nil
+	}
+	p := g.out[g.filled:][:s.run*int64(len(m.offsets))]
+	err := ctx.Err()
+	if err == nil {
+		err = r.ReadRuns(ctx, p, s.run, m.offsets)
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return s.short(m.offsets[len(m.offsets)-1])
+	case err != nil:
+		return fmt.Errorf("fits.Section.Stream: %s, %d runs from byte %d on: %w", s.hdu, len(m.offsets), m.offsets[0], err)
+	}
+	g.filled += len(p)
+	m.offsets = m.offsets[:0]
 	return nil
+}
+
+// short is the error of a file that ends at byte offset or before.
+func (s *Section) short(offset int64) error {
+	return fault.New(fault.Corrupt, "fits.Section.Stream", "%s: the file ends by byte %d, within the data; it is not the one that was indexed", s.hdu, offset)
 }
 
 // contextReader is a reader whose reads end when a context does.
@@ -171,7 +224,7 @@ func (s *Section) readAt(ctx context.Context, r io.ReaderAt, p []byte, offset in
 	case n == len(p):
 		return nil
 	case err == nil || errors.Is(err, io.EOF):
-		return fault.New(fault.Corrupt, "fits.Section.Stream", "%s: the file ends at byte %d, within the data; it is not the one that was indexed", s.hdu, offset+int64(n))
+		return s.short(offset + int64(n))
 	}
 	return fmt.Errorf("fits.Section.Stream: %s, bytes %d to %d: %w", s.hdu, offset, offset+int64(len(p))-1, err)
 }

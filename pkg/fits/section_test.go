@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -81,8 +82,12 @@ func TestSectionIsTheNaiveCut(t *testing.T) {
 			Bandwidth: rapid.Float64Range(0, 200).Draw(t, "gap"), Overhead: time.Second,
 			Parallel: rapid.IntRange(0, 9).Draw(t, "parallel"), Memory: rapid.Int64Range(0, 400).Draw(t, "memory"),
 		}
+		var r io.ReaderAt = bytes.NewReader(all)
+		if rapid.Bool().Draw(t, "by runs") {
+			r = byRuns{bytes.NewReader(all)}
+		}
 		var got []byte
-		err = s.Stream(context.Background(), bytes.NewReader(all), func(p []byte) error {
+		err = s.Stream(context.Background(), r, func(p []byte) error {
 			if most := max(s.Cost.Memory, leastChunk); len(p) == 0 || int64(len(p)) > most {
 				t.Errorf("a piece of %d bytes; want 1 to %d", len(p), most)
 			}
@@ -97,6 +102,21 @@ func TestSectionIsTheNaiveCut(t *testing.T) {
 			t.Errorf("%s of %d: %d bytes (Size %d) that differ from the naive cut's %d", box, shape, len(got), s.Size(), len(want))
 		}
 	})
+}
+
+// byRuns is a file that reads many runs in one call.
+type byRuns struct{ *bytes.Reader }
+
+func (b byRuns) ReadRuns(_ context.Context, p []byte, n int64, offsets []int64) error {
+	if int64(len(p)) != n*int64(len(offsets)) {
+		return fmt.Errorf("%d runs of %d bytes into %d", len(offsets), n, len(p))
+	}
+	for i, offset := range offsets {
+		if _, err := b.ReadAt(p[int64(i)*n:][:n], offset); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // counter counts the reads of a file and their bytes.
@@ -210,8 +230,10 @@ func TestStreamEndsWithTheErrorThatStoppedIt(t *testing.T) {
 	if err := s.Stream(t.Context(), bytes.NewReader(all), func([]byte) error { return io.ErrClosedPipe }); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("emit failed: %v, want its error", err)
 	}
-	if err := s.Stream(t.Context(), bytes.NewReader(all[:9000]), discard); !errors.Is(err, fault.Corrupt) {
-		t.Errorf("a shorter file: %v, want fault.Corrupt", err)
+	for _, r := range []io.ReaderAt{bytes.NewReader(all[:9000]), byRuns{bytes.NewReader(all[:9000])}} {
+		if err := s.Stream(t.Context(), r, discard); !errors.Is(err, fault.Corrupt) {
+			t.Errorf("a shorter file (%T): %v, want fault.Corrupt", r, err)
+		}
 	}
 	down := fault.New(fault.Unavailable, "store", "the store is down")
 	if err := s.Stream(t.Context(), failing{down}, discard); !errors.Is(err, fault.Unavailable) || !errors.Is(err, down) {
