@@ -132,14 +132,20 @@ func (s *server) publish(ctx context.Context, j *uws.Job) bool {
 	return false
 }
 
+// read returns who asks, and for what.
+func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form, error) {
+	caller, err := s.Auth.Caller(r)
+	if err != nil {
+		return caller, nil, err
+	}
+	f, err := readForm(w, r)
+	return caller, f, err
+}
+
 // sync runs one job and answers with its result: 303 to the bytes, 204 if no pixel was
 // selected, or an error (SODA 1.0, sections 2.2 and 4).
 func (s *server) sync(w http.ResponseWriter, r *http.Request) error {
-	caller, err := s.Auth.Caller(r)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(w, r)
+	caller, f, err := s.read(w, r)
 	if err != nil {
 		return err
 	}
@@ -234,11 +240,7 @@ func (s *server) await(ctx context.Context, id string, wanted func(*uws.Job) boo
 
 // create makes a job: 303 to it (UWS 1.1, section 2.2.3.1).
 func (s *server) create(w http.ResponseWriter, r *http.Request) error {
-	caller, err := s.Auth.Caller(r)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(w, r)
+	caller, f, err := s.read(w, r)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,7 @@ func xmlDocument(w http.ResponseWriter, write func(*bytes.Buffer) error) error {
 
 // list answers with the caller's jobs (UWS 1.1, section 2.2.2.1).
 func (s *server) list(w http.ResponseWriter, r *http.Request) error {
-	caller, err := s.Auth.Caller(r)
-	if err != nil {
-		return err
-	}
-	f, err := readForm(w, r)
+	caller, f, err := s.read(w, r)
 	if err != nil {
 		return err
 	}
