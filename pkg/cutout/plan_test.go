@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -412,10 +414,11 @@ func TestCancelled(t *testing.T) {
 
 // FuzzCut cuts mutated files: whatever they say, there is an answer of bounded size.
 func FuzzCut(f *testing.F) {
-	f.Add(makeBytes(f, primary(20, 10)+tan(10, 20)+"CTYPE1A = 'LINEAR'\nCTYPE2A = 'LINEAR'\nCRPIX1A = 1\nCRPIX2A = 1\nLTV1    = 3\n"), "CIRCLE 10.03 19.97 0.001")
-	f.Add(makeBytes(f, primary(), extension(20, 10)+"EXTNAME = 'SCI'\n"+tan(10, 20)+"DATASEC = '[1:10,2:5]'\nDETSEC  = '[20:11,2:5]'\nS_REGION= 'x'\n", extension(20, 10)+"EXTNAME = 'DQ'\n"), "RANGE 9 11 19.97 20")
-	f.Add(makeBytes(f, primary(30, 15)+strings.ReplaceAll(strings.ReplaceAll(tan(0, 0), "TAN", "AIT"), "0.001", "12")), "POLYGON 0 0 90 0 0 90")
-	f.Fuzz(func(t *testing.T, content []byte, pos string) {
+	f.Add(makeBytes(f, primary(20, 10)+tan(10, 20)+"CTYPE1A = 'LINEAR'\nCTYPE2A = 'LINEAR'\nCRPIX1A = 1\nCRPIX2A = 1\nLTV1    = 3\n"), "CIRCLE 10.03 19.97 0.001", byte(0), int16(0), int16(0))
+	f.Add(makeBytes(f, primary(), extension(20, 10)+"EXTNAME = 'SCI'\n"+tan(10, 20)+"DATASEC = '[1:10,2:5]'\nDETSEC  = '[20:11,2:5]'\nS_REGION= 'x'\n", extension(20, 10)+"EXTNAME = 'DQ'\n"+afw), "RANGE 9 11 19.97 20", byte(2+9*2), int16(0), int16(0))
+	f.Add(makeBytes(f, primary(30, 15)+strings.ReplaceAll(strings.ReplaceAll(tan(0, 0), "TAN", "AIT"), "0.001", "12")+"BLANK   = 3\n"), "POLYGON 0 0 90 0 0 90", byte(1+27), int16(0), int16(0))
+	f.Add(makeBytes(f, primary(30, 15)+tan(10, 20)+"BLANK   = 3\n", table), "CIRCLE 10.02 20.02 1", byte(9*2+27), int16(30), int16(41))
+	f.Fuzz(func(t *testing.T, content []byte, pos string, modes byte, nx, ny int16) {
 		st, err := stencil.Parse(pos)
 		if err != nil || len(content) > 1<<20 {
 			return
@@ -424,14 +427,25 @@ func FuzzCut(f *testing.F) {
 		if err != nil {
 			return
 		}
-		plan, err := New(file, Request{Stencil: st, Source: source})
+		request := Request{
+			Stencil: st, Source: source,
+			Mask:   []Mask{MaskNone, MaskNaN, MaskPlane}[modes%3],
+			Detail: []Detail{DetailPlanes, DetailImage, DetailFull}[modes/3%3],
+			Pad:    []Pad{PadNone, PadNaN}[modes/27%2],
+			Limits: Limits{MaxBytes: 8 << 20},
+		}
+		if centre, ok := st.Centre(); ok && nx != 0 {
+			request.Stencil, request.Stamp = nil, &Stamp{NX: int64(nx), NY: int64(ny)}
+			request.Stamp.RA, request.Stamp.Dec = centre.Degrees()
+		}
+		plan, err := New(file, request)
 		if err != nil {
 			if c := fault.CodeOf(err); c == fault.Internal || c == fault.Unavailable {
 				t.Errorf("%v", err)
 			}
 			return
 		}
-		if limit := 8*file.Size + 1<<20; plan.Size() > limit {
+		if limit := 8*file.Size + 1<<20; plan.Size() > limit && request.Pad == PadNone {
 			t.Fatalf("a cutout of %d bytes from a file of %d", plan.Size(), file.Size)
 		}
 		n, err := plan.WriteTo(t.Context(), io.Discard)
@@ -441,18 +455,22 @@ func FuzzCut(f *testing.F) {
 	})
 }
 
-// BenchmarkCut opens, plans and writes as a server does that knows the file's index.
-func BenchmarkCut(b *testing.B) {
+// benchFile makes a file of 4096 × 4096 floats.
+func benchFile(b *testing.B) *fits.File {
+	b.Helper()
 	const side = 4096
 	h, err := fits.ParseText("SIMPLE  = T\nBITPIX  = -32\nNAXIS   = 2\nNAXIS1  = 4096\nNAXIS2  = 4096\n" +
 		strings.NewReplacer("50.0", "2048.5", "40\n", "2048.5\n").Replace(tan(10, 20)))
 	if err != nil {
 		b.Fatal(err)
 	}
-	var content bytes.Buffer
-	content.Grow(side*side*4 + 5760)
+	f, err := os.Create(filepath.Join(b.TempDir(), "bench.fits"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = f.Close() })
 	row := make([]byte, 4*side)
-	err = fits.NewWriter(&content).WriteHDU(b.Context(), h, side*side*4, func(_ context.Context, emit func([]byte) error) error {
+	err = fits.NewWriter(f).WriteHDU(b.Context(), h, side*side*4, func(_ context.Context, emit func([]byte) error) error {
 		for y := range side {
 			for x := range side {
 				binary.BigEndian.PutUint32(row[4*x:], math.Float32bits(float32(x*y%977)))
@@ -466,28 +484,64 @@ func BenchmarkCut(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	file, err := fits.Open(bytes.NewReader(content.Bytes()), int64(content.Len()))
+	info, err := f.Stat()
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, bench := range []struct {
-		n    int64
-		mask Mask
-	}{{64, MaskNone}, {256, MaskNone}, {1024, MaskNone}, {64, MaskNaN}, {256, MaskNaN}, {1024, MaskNaN}} {
-		b.Run(fmt.Sprintf("%d/mask=%s", bench.n, bench.mask), func(b *testing.B) {
-			st := mustParse(b, fmt.Sprintf("CIRCLE 10 20 %g", (float64(bench.n)/2-0.25)*0.001))
+	file, err := fits.Open(f, info.Size())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return file
+}
+
+// benchCut plans and writes as a server does that knows the file's index.
+func benchCut(b *testing.B, file *fits.File, n int64, mask Mask, out *bytes.Buffer) {
+	st := mustParse(b, fmt.Sprintf("CIRCLE 10 20 %g", (float64(n)/2-0.25)*0.001))
+	plan, err := New(file, Request{Stencil: st, Mask: mask, Source: source})
+	if err != nil || plan.parts[0].Box.Size(0) != n {
+		b.Fatal(plan, err)
+	}
+	out.Reset()
+	if _, err := plan.WriteTo(b.Context(), out); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkCut(b *testing.B) {
+	file := benchFile(b)
+	for _, n := range []int64{64, 256, 1024} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var out bytes.Buffer
 			b.ReportAllocs()
 			for b.Loop() {
-				plan, err := New(file, Request{Stencil: st, Mask: bench.mask, Source: source})
-				if err != nil || plan.parts[0].Box.Size(0) != bench.n {
-					b.Fatal(plan.Parts(), err)
-				}
-				out.Reset()
-				if _, err := plan.WriteTo(b.Context(), &out); err != nil {
-					b.Fatal(err)
+				benchCut(b, file, n, MaskNone, &out)
+			}
+		})
+	}
+}
+
+// BenchmarkMask cuts with a mask and without, in turn, and compares the medians.
+func BenchmarkMask(b *testing.B) {
+	file := benchFile(b)
+	for _, n := range []int64{64, 256, 1024} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var out bytes.Buffer
+			times := make(map[Mask][]time.Duration)
+			for b.Loop() {
+				for _, mask := range []Mask{MaskNone, MaskNaN} {
+					start := time.Now()
+					benchCut(b, file, n, mask, &out)
+					times[mask] = append(times[mask], time.Since(start))
 				}
 			}
+			median := func(mask Mask) float64 {
+				slices.Sort(times[mask])
+				return times[mask][len(times[mask])/2].Seconds() * 1000
+			}
+			b.ReportMetric(median(MaskNone), "plain-ms")
+			b.ReportMetric(median(MaskNaN), "masked-ms")
+			b.ReportMetric(median(MaskNaN)/median(MaskNone), "ratio")
 		})
 	}
 }

@@ -15,7 +15,7 @@ const (
 	borderError = 1. / 12 // pixels: how far the border may leave the lines that stand for it
 	maxLines    = 1 << 17 // of a border; beyond, every pixel is looked at
 	maxHalvings = 48      // of a piece of the border
-	bandRows    = 32      // rows that share a list of lines
+	bandRows    = 8       // rows that share a list of lines
 	maxKeptRuns = 1 << 18 // runs that are remembered for the next plane or pass: 4 MB
 )
 
@@ -64,6 +64,7 @@ func newRaster(ctx context.Context, system *wcs.System, st stencil.Stencil, fram
 	}
 	r.follow()
 	r.ends = make([]int, 0, min(r.ny, maxKeptRuns))
+	r.runs = make([]run, 0, min(2*r.ny, maxKeptRuns))
 	for row := range r.ny {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -228,7 +229,7 @@ type tracer struct {
 
 // follow finds the lines, if it can.
 func (r *raster) follow() {
-	t := &tracer{system: r.system, x0: r.x0, y0: r.y0}
+	t := &tracer{system: r.system, x0: r.x0, y0: r.y0, lines: make([]line, 0, 512)}
 	t.m, t.st, t.box = shifted{r.system, r.x0 - 1, r.y0 - 1}, r.st, newExtent(int64(r.nx), int64(r.ny))
 	if err := t.survey(); err != nil || !t.simple {
 		return
@@ -259,8 +260,11 @@ func share(lines []line, ny int) [][]line {
 		for _, l := range lines {
 			lo := max(math.Floor(min(l.a.y, l.b.y)-borderError), 0)
 			hi := min(math.Ceil(max(l.a.y, l.b.y)+borderError)+1, float64(ny-1))
-			for y := lo - math.Mod(lo, bandRows); y <= hi; y += bandRows {
-				do(int(y)/bandRows, l)
+			if lo > hi {
+				continue
+			}
+			for band := int(lo) / bandRows; band <= int(hi)/bandRows; band++ {
+				do(band, l)
 			}
 		}
 	}
