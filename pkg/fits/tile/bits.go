@@ -72,23 +72,27 @@ func (b *bitReader) align() {
 // bitWriter appends bits, the most significant one first.
 type bitWriter struct {
 	dst []byte
-	w   uint64 // the last n bits written, at the bottom
-	n   uint   // less than 8 between calls
+	w   uint64 // the bits written last, the last one at the bottom
+	n   uint   // bits of w that are not in dst yet; less than 32 between calls
 }
 
-// put writes the lowest k bits of v, k at most 32.
+// put writes the lowest k bits of v, k at most 32; higher ones must be zero.
 func (b *bitWriter) put(v uint32, k uint) {
-	b.w = b.w<<k | uint64(v)&(1<<k-1)
-	for b.n += k; b.n >= 8; {
-		b.n -= 8
-		b.dst = append(b.dst, byte(b.w>>b.n))
+	b.w = b.w<<(k&63) | uint64(v)
+	if b.n += k; b.n >= 32 {
+		b.n -= 32
+		b.dst = binary.BigEndian.AppendUint32(b.dst, uint32(b.w>>(b.n&63)))
 	}
 }
 
 // end fills the last byte with zeros and returns all bytes.
 func (b *bitWriter) end() []byte {
+	for ; b.n >= 8; b.n -= 8 {
+		b.dst = append(b.dst, byte(b.w>>(b.n-8)))
+	}
 	if b.n > 0 {
-		b.put(0, 8-b.n)
+		b.dst = append(b.dst, byte(b.w<<(8-b.n)))
+		b.n = 0
 	}
 	return b.dst
 }

@@ -60,22 +60,33 @@ func inflatedSize(src []byte) (size int64, ok bool) {
 // deflateLevel is what CFITSIO uses: the noise of an image hardly shrinks at higher ones.
 const deflateLevel = gzip.BestSpeed
 
+// deflater is a gzip writer that is used again and again.
+type deflater struct {
+	gz       *gzip.Writer
+	shuffled []byte
+}
+
 var deflaters = sync.Pool{New: func() any {
-	z, _ := gzip.NewWriterLevel(nil, deflateLevel) // the level is legal
-	return z
+	gz, _ := gzip.NewWriterLevel(nil, deflateLevel) // the level is legal
+	return &deflater{gz: gz}
 }}
 
-// deflate appends a gzip of pix to dst.
-func deflate(dst, pix []byte) ([]byte, error) {
-	out := bytes.NewBuffer(dst)
-	z := deflaters.Get().(*gzip.Writer)
+// deflate appends a gzip of pix to dst; if size is more than 1, the bytes of its values of
+// that size are shuffled before.
+func deflate(dst, pix []byte, size int) ([]byte, error) {
+	z := deflaters.Get().(*deflater)
 	defer deflaters.Put(z)
-	z.Reset(out)
-	defer z.Reset(io.Discard)
-	if _, err := z.Write(pix); err != nil {
+	if size > 1 {
+		z.shuffled = shuffle(z.shuffled[:0], pix, size)
+		pix = z.shuffled
+	}
+	out := bytes.NewBuffer(dst)
+	z.gz.Reset(out)
+	defer z.gz.Reset(io.Discard)
+	if _, err := z.gz.Write(pix); err != nil {
 		return nil, err
 	}
-	if err := z.Close(); err != nil {
+	if err := z.gz.Close(); err != nil {
 		return nil, err
 	}
 	return out.Bytes(), nil

@@ -2,6 +2,7 @@ package tile
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
@@ -62,6 +63,7 @@ func unshuffle(dst, src []byte, count, size int) {
 
 // shuffle appends the most significant bytes of values of size bytes, then the next ones.
 func shuffle(dst, src []byte, size int) []byte {
+	dst = slices.Grow(dst, len(src))
 	for k := range size {
 		for i := k; i < len(src); i += size {
 			dst = append(dst, src[i])
@@ -72,8 +74,8 @@ func shuffle(dst, src []byte, size int) []byte {
 
 func encodePlain(dst, pix []byte, _ *Image) ([]byte, error) { return append(dst, pix...), nil }
 
-func encodeGzip1(dst, pix []byte, _ *Image) ([]byte, error) { return deflate(dst, pix) }
+func encodeGzip1(dst, pix []byte, _ *Image) ([]byte, error) { return deflate(dst, pix, 1) }
 
 func encodeGzip2(dst, pix []byte, m *Image) ([]byte, error) {
-	return deflate(dst, shuffle(make([]byte, 0, len(pix)), pix, m.pixelSize()))
+	return deflate(dst, pix, m.pixelSize())
 }

@@ -189,13 +189,18 @@ func (b *bitWriter) putBlock(folded []uint32, sum uint64, width riceWidth) {
 		b.put(0, width.fsBits)
 	default:
 		b.put(uint32(fs+1), width.fsBits)
+		low := uint32(1) << fs
 		for _, v := range folded {
-			top := v >> fs
-			for ; top >= 32; top -= 32 {
-				b.put(0, 32)
+			top := uint(v >> fs)
+			for ; top >= 16; top -= 16 {
+				b.put(0, 16)
 			}
-			b.put(1, uint(top)+1)
-			b.put(v, uint(fs))
+			if v = low | v&(low-1); top+uint(fs) < 32 {
+				b.put(v, top+uint(fs)+1)
+				continue
+			}
+			b.put(0, top)
+			b.put(v, uint(fs)+1)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -365,6 +366,24 @@ func TestWhatCannotBeWrittenIsRefused(t *testing.T) {
 	} {
 		if _, err := tt.image.Encode(nil, make([]byte, tt.bytes)); !errors.Is(err, tt.want) {
 			t.Errorf("%+v: %v, want %s", tt.image, err, tt.want)
+		}
+	}
+}
+
+// The inflater of a gzip allocates for itself; nothing else does once memory is there.
+func TestDecodingAgainAllocatesNothing(t *testing.T) {
+	for _, g := range readGolden(t) {
+		if strings.HasPrefix(g.Codec, "GZIP") || g.Column == tile.GzipCompressed {
+			continue
+		}
+		var p tile.Pixels
+		m, in, out := g.image(), g.tile(), make([]byte, len(g.Pixels))
+		if n := testing.AllocsPerRun(5, func() {
+			if err := errors.Join(m.Decode(&p, in, in.Pixels), p.Copy(out, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %g allocations", g.Name, n)
 		}
 	}
 }
