@@ -8,6 +8,12 @@
 // believed: products are checked for overflow and held against the size of the file
 // before anything is allocated, and what is allocated does not grow with an image.
 //
+// A [Cost] says what a request to the store costs, by its latency, bandwidth and work, and
+// decides by that which runs of pixels are read together and how many requests run at
+// once: a box of an image in a bucket is one round trip, of a file a sequence of reads
+// where they are cheap. An [Index] can be kept as bytes; a file whose index is known is
+// opened without a read.
+//
 // Offsets and sizes are bytes; boxes count pixels from zero (package pixel). Pixel values
 // are not scaled: BSCALE, BZERO and BLANK are the reader's of the bytes.
 //

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/flate"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,9 +16,12 @@ import (
 )
 
 const (
-	// maxInflated bounds what a gzip may inflate to. Deflate makes at most 1032 bytes of
-	// one byte, and memory does not grow with the size: this bounds the time.
-	maxInflated = 16 << 30
+	// What a gzip may inflate to: 1 GiB, and beyond that 200 times its own size up to 16
+	// GiB. Deflate makes at most 1032 bytes of one, an image of noise 3, an empty mask 1000.
+	// Memory does not grow with the size: this bounds the time.
+	freeInflated = 1 << 30
+	maxRatio     = 200
+	maxInflated  = 16 << 30
 
 	gzipMagic = "\x1f\x8b"
 )
@@ -33,7 +37,7 @@ type File struct {
 // inflated once from end to end for that, which checks its sum too.
 //
 // Errors are those of [ReadIndex]; a broken gzip is [fault.Corrupt], and one that
-// inflates to more than 16 GiB [fault.TooLarge].
+// inflates to more than 1 GiB and 200 times its size, or 16 GiB, [fault.TooLarge].
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	w := newWindow(r, func() int64 { return size })
 	defer w.free()
@@ -94,9 +98,10 @@ type inflater struct {
 
 func newInflater(r io.ReaderAt, compressed int64) *inflater {
 	return &inflater{
-		r: r, compressed: compressed, limit: maxInflated, size: -1,
-		in:   bufio.NewReaderSize(nil, 1<<20),
-		skip: make([]byte, 64<<10),
+		r: r, compressed: compressed, size: -1,
+		limit: max(freeInflated, maxRatio*min(compressed, maxInflated/maxRatio)),
+		in:    bufio.NewReaderSize(nil, 1<<20),
+		skip:  make([]byte, 64<<10),
 	}
 }
 
@@ -109,6 +114,11 @@ func (g *inflater) known() int64 {
 
 // ReadAt implements [io.ReaderAt].
 func (g *inflater) ReadAt(p []byte, offset int64) (n int, err error) {
+	return g.ReadAtContext(context.Background(), p, offset)
+}
+
+// ReadAtContext reads until ctx ends, also where one input byte inflates to a thousand.
+func (g *inflater) ReadAtContext(ctx context.Context, p []byte, offset int64) (n int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.size >= 0 && offset >= g.size {
@@ -120,11 +130,17 @@ func (g *inflater) ReadAt(p []byte, offset int64) (n int, err error) {
 		}
 	}
 	for g.pos < offset {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		if _, err := g.read(g.skip[:min(offset-g.pos, int64(len(g.skip)))]); err != nil {
 			return 0, err
 		}
 	}
 	for n < len(p) {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
 		k, err := g.read(p[n:])
 		if n += k; err != nil {
 			return n, err

@@ -348,3 +348,29 @@ func TestReadingIsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestReadingCardsAllocatesNothing: a cutout looks up hundreds of keywords.
+func TestReadingCardsAllocatesNothing(t *testing.T) {
+	h := parse(t, "SIMPLE  =                    T", "NAXIS   =                    2", "CRPIX1  = 1.25D2 / pixel", "CTYPE1  = 'RA---TAN'",
+		"HIERARCH ESO DET ID = 5 / number")
+	n := testing.AllocsPerRun(100, func() {
+		_, _, _ = h.Bool("SIMPLE")
+		_, _, _ = h.Int("NAXIS")
+		_, _, _ = h.Float("CRPIX1")
+		_, _, _ = h.Float("ABSENT")
+		_ = h.Has("CTYPE1")
+		for _, c := range h.Cards() {
+			_ = c.Keyword()
+		}
+	})
+	if n > 0 {
+		t.Errorf("%g allocations, want none", n)
+	}
+	n = testing.AllocsPerRun(100, func() {
+		_ = h.Set("CRPIX1", 1.5, "")
+		_ = h.Set("CTYPE1", "DEC--TAN", "")
+	})
+	if n > 4 { // the values as interfaces, and a comment
+		t.Errorf("two cards that are changed in place take %g allocations, want at most 4", n)
+	}
+}

@@ -3,6 +3,7 @@ package fits
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -298,6 +299,16 @@ func TestGzipRefuses(t *testing.T) {
 	bomb.limit = 10_000
 	if _, err := bomb.ReadAt(zeros(1), beyond); !errors.Is(err, fault.TooLarge) {
 		t.Errorf("a bomb: %v, want fault.TooLarge", err)
+	}
+	for compressed, limit := range map[int64]int64{1 << 20: 1 << 30, 10 << 20: 2000 << 20, 1 << 30: maxInflated / maxRatio * maxRatio} {
+		if g := newInflater(nil, compressed); g.limit != limit {
+			t.Errorf("a gzip of %d bytes may inflate to %d, want %d", compressed, g.limit, limit)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newInflater(bytes.NewReader(whole), int64(len(whole))).ReadAtContext(ended, zeros(1), 1000); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the context: %v, want context.Canceled", err)
 	}
 	down := fault.New(fault.Unavailable, "store", "the store is down")
 	g := newInflater(cutOff{bytes.NewReader(whole), down}, 1<<30)

@@ -1,6 +1,7 @@
 package fits
 
 import (
+	"hash/maphash"
 	"strings"
 	"sync/atomic"
 )
@@ -64,7 +65,7 @@ func (t *table) add(cards []Card, i int) {
 
 // find returns the number of the first card with a canonical keyword, or -1.
 func (t *table) find(cards []Card, key string) int {
-	h := hash(key)
+	h := hashString(key)
 	for at := int(h); ; at++ {
 		s := &t.slots[at&(len(t.slots)-1)]
 		if s.card == 0 {
@@ -76,14 +77,12 @@ func (t *table) find(cards []Card, key string) int {
 	}
 }
 
-// hash is FNV-1a (Fowler, Noll and Vo).
-func hash[T string | []byte](key T) uint32 {
-	h := uint32(2166136261)
-	for i := range len(key) {
-		h = (h ^ uint32(key[i])) * 16777619
-	}
-	return h ^ h>>15
-}
+// seed makes the places of keywords unknown to who writes headers, who could otherwise
+// make thousands of them fall on one.
+var seed = maphash.MakeSeed()
+
+func hash(key []byte) uint32       { return uint32(maphash.Bytes(seed, key)) }
+func hashString(key string) uint32 { return uint32(maphash.String(seed, key)) }
 
 // isNamed reports whether a card has a canonical keyword.
 func isNamed[T string | []byte](card []byte, key T) bool {

@@ -174,9 +174,9 @@ func pad(h *Header, size int64) []byte {
 func summed(dst []byte, h *Header, datasum uint32) ([]byte, error) {
 	const zeros = "0000000000000000"
 	var digits [10]byte
-	values := [...]struct{ key, value, comment string }{
-		{"CHECKSUM", zeros, "HDU checksum"},
-		{"DATASUM", string(strconv.AppendUint(digits[:0], uint64(datasum), 10)), "data unit checksum"},
+	values := [...]struct{ key, head, value, comment string }{
+		{"CHECKSUM", "CHECKSUM= ", zeros, "HDU checksum"},
+		{"DATASUM", "DATASUM = ", string(strconv.AppendUint(digits[:0], uint64(datasum), 10)), "data unit checksum"},
 	}
 	start := len(dst)
 	var buf, more [2]Card
@@ -194,7 +194,7 @@ func summed(dst []byte, h *Header, datasum uint32) ([]byte, error) {
 				v.comment = string(old.comment)
 			}
 		}
-		line := fmt.Appendf(make([]byte, 0, cardSize), "%-8s= ", v.key)
+		line := append(make([]byte, 0, cardSize), v.head...)
 		if _, err := appendString(buf[i:i], line, true, v.value, v.comment); err != nil {
 			return nil, err
 		}
