@@ -83,9 +83,9 @@ func (q *quantum) put(dst []byte, ints []int32, first, size int) {
 }
 
 // The NaN that CFITSIO writes: all bits are set.
-var (
-	nan32 = math.Float32frombits(math.MaxUint32)
-	nan64 = math.Float64frombits(math.MaxUint64)
+const (
+	nan32 = math.MaxUint32
+	nan64 = math.MaxUint64
 )
 
 func (q *quantum) putFloat32(dst []byte, ints []int32, r []float64) {
@@ -94,7 +94,7 @@ func (q *quantum) putFloat32(dst []byte, ints []int32, r []float64) {
 	for i, v := range ints {
 		f := float32(float64((float64(v)-r[i]+0.5)*scale) + zero)
 		if int64(v) == blank {
-			f = nan32
+			f = math.Float32frombits(nan32)
 		} else if int64(v) == exactZero {
 			f = 0
 		}
@@ -108,7 +108,7 @@ func (q *quantum) putFloat64(dst []byte, ints []int32, r []float64) {
 	for i, v := range ints {
 		f := float64((float64(v)-r[i]+0.5)*scale) + zero
 		if int64(v) == blank {
-			f = nan64
+			f = math.Float64frombits(nan64)
 		} else if int64(v) == exactZero {
 			f = 0
 		}
@@ -122,7 +122,7 @@ func (q *quantum) putPlain(dst []byte, ints []int32, size int) {
 		for i, v := range ints {
 			f := float32(float64(float64(v)*scale) + zero)
 			if int64(v) == blank {
-				f = nan32
+				f = math.Float32frombits(nan32)
 			}
 			binary.BigEndian.PutUint32(dst[4*i:4*i+4], math.Float32bits(f))
 		}
@@ -131,7 +131,7 @@ func (q *quantum) putPlain(dst []byte, ints []int32, size int) {
 	for i, v := range ints {
 		f := float64(float64(v)*scale) + zero
 		if int64(v) == blank {
-			f = nan64
+			f = math.Float64frombits(nan64)
 		}
 		binary.BigEndian.PutUint64(dst[8*i:8*i+8], math.Float64bits(f))
 	}

@@ -114,7 +114,7 @@ const (
 
 // Tile is one tile of an image.
 type Tile struct {
-	Data   []byte // the bytes of its array in the heap
+	Data   []byte // its array as it stands in the heap; big-endian words if it is not of bytes
 	Column Column
 	Number int64 // its row of the table, from 0
 	Pixels int   // in it; tiles at the image's edge have fewer than others
@@ -295,11 +295,11 @@ func (p *Pixels) Copy(dst []byte, first int) error {
 		}
 	case 16:
 		for i, v := range ints {
-			binary.BigEndian.PutUint16(dst[2*i:], uint16(max(math.MinInt16, min(v, math.MaxInt16))))
+			binary.BigEndian.PutUint16(dst[2*i:2*i+2], uint16(max(math.MinInt16, min(v, math.MaxInt16))))
 		}
 	default:
 		for i, v := range ints {
-			binary.BigEndian.PutUint32(dst[4*i:], uint32(v))
+			binary.BigEndian.PutUint32(dst[4*i:4*i+4], uint32(v))
 		}
 	}
 	return nil
