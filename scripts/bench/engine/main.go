@@ -9,11 +9,13 @@
 // pixels with both ends included, and further axes are kept whole. MODE says what is done
 // each time, and where the cutout goes:
 //
-//	mem      opens, reads the headers, cuts; to memory (default)
+//	mem      opens the object, reads its headers, cuts; to memory (default)
 //	file     the same; to the file OUT
 //	discard  the same; to nowhere
 //	known    opens an object whose headers are in a cache, cuts; to memory
 //	reuse    cuts a file that stays open; to memory
+//
+// The archive itself, a folder or an address, stays open as it does in a service.
 //
 // -counts names the page where the program store tells what it was asked for; it is read
 // before the clock starts and after it has stopped, and printed behind the figures.
@@ -178,10 +180,6 @@ func (c *cutter) open(ctx context.Context) (err error) {
 func (c *cutter) close() {
 	if c.source != nil {
 		_ = c.source.Close()
-	}
-	if c.root != nil && c.mode != "known" { // a service keeps its archives open
-		_ = c.root.Close()
-		c.root = nil
 	}
 	c.source, c.file = nil, nil
 }
