@@ -12,20 +12,25 @@ type codec struct {
 	// raw writes the first len(dst) bytes of the pixels, elements of size bytes that
 	// take all bytes together.
 	raw func(dst, src []byte, all, size int, p *Pixels) error
+	// ratio bounds the bytes that one byte can become by raw.
+	ratio int
 
 	// encode appends the tile of big-endian pixels to dst; nil if that is not done here.
 	encode func(dst, pix []byte, m *Image) ([]byte, error)
 }
 
+// maxDeflate is the largest ratio of deflate: 258 bytes for two bits.
+const maxDeflate = 1032
+
 // codecs holds the algorithms of section 10.4 and, without a name in ZCMPTYPE of their
 // own, the two fallbacks.
 var codecs = []*codec{
 	{name: "RICE_1", ints: decodeRice, encode: encodeRice},
-	{name: "GZIP_1", raw: decodeGzip1, encode: encodeGzip1},
-	{name: "GZIP_2", raw: decodeGzip2, encode: encodeGzip2},
+	{name: "GZIP_1", raw: decodeGzip1, ratio: maxDeflate, encode: encodeGzip1},
+	{name: "GZIP_2", raw: decodeGzip2, ratio: maxDeflate, encode: encodeGzip2},
 	{name: "PLIO_1", ints: decodePLIO},
 	{name: "HCOMPRESS_1", ints: decodeHCompress, whole: true},
-	{name: "NOCOMPRESS", raw: decodePlain, encode: encodePlain},
+	{name: "NOCOMPRESS", raw: decodePlain, ratio: 1, encode: encodePlain},
 }
 
 // aliases are other names in use for the codecs.

@@ -250,6 +250,9 @@ func (m *Image) decodeRaw(c *codec, p *Pixels, t Tile, n int) error {
 			size = wide
 		}
 	}
+	if t.Pixels*size > c.ratio*len(t.Data) {
+		return fault.New(fault.Corrupt, "tile.Decode", "the %d bytes of a tile cannot hold its %d pixels of %d bytes", len(t.Data), t.Pixels, size)
+	}
 	p.raw = grow(p.raw, n*size)
 	if err := c.raw(p.raw, t.Data, t.Pixels*size, size, p); err != nil {
 		return err

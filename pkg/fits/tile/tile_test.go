@@ -264,6 +264,21 @@ func TestWhatIsNoTileIsRefused(t *testing.T) {
 	}
 }
 
+// What cannot be true is not believed so far as to make room for it.
+func TestSmallTilesOfManyPixelsTakeNoMemory(t *testing.T) {
+	for _, codec := range []string{"GZIP_1", "GZIP_2", "NOCOMPRESS"} {
+		m := &tile.Image{Codec: codec, Bitpix: -64}
+		data, err := m.Encode(nil, make([]byte, 8_000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p tile.Pixels
+		if err := m.Decode(&p, tile.Tile{Data: data, Pixels: tile.MaxPixels}, tile.MaxPixels); !errors.Is(err, fault.Corrupt) || p.Memory() > 0 {
+			t.Errorf("%s: %v, and %d bytes of memory", codec, err, p.Memory())
+		}
+	}
+}
+
 // A gzip whose sum is wrong holds wrong pixels, and one that is longer others.
 func TestTheSumOfAGzipIsTested(t *testing.T) {
 	m := &tile.Image{Codec: "GZIP_2", Bitpix: -32}
