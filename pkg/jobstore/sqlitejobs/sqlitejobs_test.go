@@ -204,7 +204,7 @@ func TestJobsThatKillTheServerAreGivenUp(t *testing.T) {
 	if err := s.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	for range uws.MaxAttempts {
+	for range uws.MaxStops + uws.MaxAttempts {
 		update(t, s, j.ID, take)
 		if _, err := s.Recover(t.Context()); err != nil {
 			t.Fatal(err)
