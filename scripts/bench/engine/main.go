@@ -90,7 +90,7 @@ func run(args []string) error {
 	}
 	runtime.GOMAXPROCS(1) // the programs beside it have one thread
 	defer c.close()
-	if c.mode == "known" {
+	if c.mode == "known" || c.mode == "reuse" { // what stays is made before the clock starts
 		if err := c.cut(); err != nil {
 			return err
 		}
