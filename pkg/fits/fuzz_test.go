@@ -18,7 +18,7 @@ import (
 func FuzzCard(f *testing.F) {
 	for _, s := range []string{
 		"NAXIS1  =                 4096 / columns", "OBSERVER= 'O''Hara' / who", "A       = (1, 2)", "A = - 5D3/c",
-		"HIERARCH ESO DET ID = 'x&'", "COMMENT = 'x'", "A       = 'open", "A       =12.5", "FILTER   ='r'", "END",
+		"HIERARCH ESO DET ID = 'x&'", "COMMENT = 'x'", "A       = 'open", "A       =12.5", "FILTER   ='r'", "END", "HIERARCH a\rb\xff = 1",
 	} {
 		f.Add(s)
 	}

@@ -110,9 +110,11 @@ func isCommentary(name []byte) bool {
 // one blank apart, without HIERARCH.
 func canonical(key string) string {
 	key = strings.ToUpper(key)
-	if strings.IndexByte(key, ' ') >= 0 {
-		key = strings.Join(strings.Fields(key), " ")
-		key = strings.TrimPrefix(key, "HIERARCH ")
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] >= 0x80 { // a blank of some kind, perhaps
+			key = strings.Join(strings.Fields(key), " ")
+			return strings.TrimPrefix(key, "HIERARCH ")
+		}
 	}
 	return key
 }
