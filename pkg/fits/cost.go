@@ -30,7 +30,7 @@ type Cost struct {
 var (
 	// Local is a file in the page cache: a read takes as long as copying some 6 KB from
 	// main memory, and what is read at once stays in the cache of a core until it is
-	// passed on. Several reads at once gain nothing.
+	// passed on. Several reads at once are slower.
 	Local = Cost{Bandwidth: 6e9, Overhead: time.Microsecond, Parallel: 1, Memory: 256 << 10}
 
 	// Bucket is an object store in the same region, which takes many requests at once.
