@@ -164,7 +164,7 @@ func (m *image) examine() {
 		m.drop("has no pixels")
 		return
 	}
-	system, err := wcs.Parse(u.Header, len(u.Shape))
+	system, err := parsed(u)
 	switch {
 	case errors.Is(err, wcs.NoSky):
 		m.drop("has no celestial axes and belongs to no image that is cut")
@@ -181,6 +181,20 @@ func (m *image) examine() {
 		return
 	}
 	m.system, m.sky = system, m
+}
+
+// parsed returns the coordinate system of an HDU, which is parsed once for its index.
+func parsed(u *fits.HDU) (*wcs.System, error) {
+	type key struct{}
+	type result struct {
+		system *wcs.System
+		err    error
+	}
+	r := u.Remember(key{}, func() any {
+		system, err := wcs.Parse(u.Header, len(u.Shape))
+		return result{system, err}
+	}).(result)
+	return r.system, r.err
 }
 
 // cover gives an image of the sky the box of the pixels that a stencil touches.

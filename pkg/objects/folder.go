@@ -153,16 +153,42 @@ func (f *file) ReadAt(ctx context.Context, p []byte, off int64) (n int, err erro
 			return 0, folderError("objects.ReadAt", f.name, err)
 		}
 	}
-	// Looking after the read finds every write that could have been read.
-	now, err := f.file.Stat()
-	if err != nil {
-		return 0, folderError("objects.ReadAt", f.name, err)
-	}
-	if now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()) {
-		return 0, errChanged(f.name)
+	if err := f.unchanged(); err != nil {
+		return 0, err
 	}
 	if n < len(p) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// ReadRuns implements runsSource.
+func (f *file) ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64) error {
+	for i, off := range offsets {
+		if off < 0 || n < 0 || off > f.Size()-n {
+			return io.EOF
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if _, err := f.file.ReadAt(p[int64(i)*n:][:n], off); errors.Is(err, io.EOF) {
+			return errChanged(f.name)
+		} else if err != nil {
+			return folderError("objects.ReadAt", f.name, err)
+		}
+	}
+	return f.unchanged()
+}
+
+// unchanged looks whether the file is the one that was opened. Looking after reading finds
+// every write that could have been read.
+func (f *file) unchanged() error {
+	now, err := f.file.Stat()
+	if err != nil {
+		return folderError("objects.ReadAt", f.name, err)
+	}
+	if now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()) {
+		return errChanged(f.name)
+	}
+	return nil
 }

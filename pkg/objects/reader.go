@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 )
 
@@ -38,6 +39,43 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.src.ReadAt(r.ctx, p, off)
 	r.count.bytes.Add(int64(n))
 	return n, err
+}
+
+// ReadAtContext is ReadAt under another context, for who ends reads that others have made
+// useless.
+func (r *Reader) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
+	bound := *r
+	bound.ctx = ctx
+	return bound.ReadAt(p, off)
+}
+
+// runsSource is a [Source] that looks once for many reads whether the object was replaced.
+type runsSource interface {
+	ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64) error
+}
+
+// ReadRuns fills p with runs of n bytes, one after the other, that begin at offsets, until
+// ctx ends. The error is [io.EOF] if one of them lies beyond the end, and those of [Source].
+func (r *Reader) ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64) error {
+	if src, ok := r.src.(runsSource); ok {
+		r.count.requests.Add(int64(len(offsets)))
+		err := src.ReadRuns(ctx, p, n, offsets)
+		if err == nil {
+			r.count.bytes.Add(int64(len(p)))
+		}
+		return err
+	}
+	for i, off := range offsets {
+		k, err := r.ReadAtContext(ctx, p[int64(i)*n:][:n], off)
+		switch {
+		case int64(k) == n:
+		case err != nil:
+			return err
+		default:
+			return io.EOF
+		}
+	}
+	return nil
 }
 
 // Size returns the size of the object in bytes.

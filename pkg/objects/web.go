@@ -65,8 +65,8 @@ func OpenWeb(base *url.URL) (Root, error) {
 			TLSHandshakeTimeout:   webConnect,
 			ResponseHeaderTimeout: webAnswer,
 			IdleConnTimeout:       90 * time.Second,
-			MaxIdleConns:          16,
-			MaxIdleConnsPerHost:   16,
+			MaxIdleConns:          256, // as many as package fits has ranges under way at once
+			MaxIdleConnsPerHost:   256,
 			DisableCompression:    true,
 		},
 		CheckRedirect: func(next *http.Request, via []*http.Request) error {

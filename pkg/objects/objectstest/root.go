@@ -143,6 +143,29 @@ func Run(t *testing.T, open func(t *testing.T, files map[string][]byte) Archive)
 		}
 	})
 
+	t.Run("ReadsRuns", func(t *testing.T) {
+		src := source(t, open(t, map[string][]byte{"a.fits": data}).Root, "a.fits")
+		var count objects.Count
+		r := objects.Bind(t.Context(), src, &count)
+		got := make([]byte, 30)
+		offsets := []int64{100_000, 0, int64(len(data)) - 10}
+		want := slices.Concat(data[100_000:100_010], data[:10], data[len(data)-10:])
+		if err := r.ReadRuns(t.Context(), got, 10, offsets); err != nil || !bytes.Equal(got, want) || count.Bytes() != 30 || count.Requests() != 3 {
+			t.Errorf("ReadRuns: %v, %d bytes in %d requests; want the runs, 30 in 3", err, count.Bytes(), count.Requests())
+		}
+		if err := r.ReadRuns(t.Context(), got[:10], 10, []int64{int64(len(data)) - 9}); err != io.EOF {
+			t.Errorf("ReadRuns past the end: %v; want EOF", err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := r.ReadRuns(ctx, got, 10, offsets); !errors.Is(err, context.Canceled) {
+			t.Errorf("ReadRuns after the end of its context: %v; want context canceled", err)
+		}
+		if _, err := r.ReadAtContext(ctx, got, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("ReadAtContext after its end: %v; want context canceled", err)
+		}
+	})
+
 	t.Run("StopsWithItsContext", func(t *testing.T) {
 		root := open(t, map[string][]byte{"a.fits": data}).Root
 		src := source(t, root, "a.fits")
@@ -200,6 +223,9 @@ func Run(t *testing.T, open func(t *testing.T, files map[string][]byte) Archive)
 				p := make([]byte, size)
 				n, err := r.ReadAt(p, 0)
 				check(p, n, err)
+				if err = r.ReadRuns(t.Context(), p[:40], 20, []int64{0, 1000}); err != io.EOF {
+					check(p[:40], 40, err)
+				}
 				now := source(t, a.Root, "a.fits")
 				if now.Generation() == before || now.Size() != int64(change.size) {
 					t.Errorf("opened again: generation %q, size %d; want another than %q, %d", now.Generation(), now.Size(), before, change.size)
