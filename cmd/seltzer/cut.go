@@ -87,6 +87,8 @@ func (c *cut) Run(s *streams) error {
 func (c *cut) text(r *cutout.Request) string {
 	text := "PIXELS=" + c.Pixels
 	switch {
+	case c.Size != "":
+		text = "SIZE=" + strings.Join(strings.Fields(c.Size), " ")
 	case r.Stencil != nil:
 		text = "POS=" + r.Stencil.String()
 	case r.Stamp != nil:

@@ -327,7 +327,7 @@ func sameSides(s *image, shape []int64) bool {
 var imageRoles = []string{"SCI", "SCIENCE", "IMAGE", "DATA", "FLUX"}
 
 var roles = append(slices.Clone(imageRoles), "ERR", "ERROR", "UNC", "SIGMA", "RMS", "NOISE", "VAR", "VARIANCE", "IVAR",
-	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND")
+	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "BADPIX", "OBJMASK", "CCDMASK", "STENCIL", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND")
 
 // namesIn returns the words of a name, in upper case.
 func namesIn(name string) []string {

@@ -11,7 +11,7 @@ import (
 )
 
 // flagNames are words in the names of images whose pixels are bits.
-var flagNames = []string{"MASK", "DQ", "DQA", "DQF", "FLAG", "FLAGS", "QUALITY", "BPM", "CTX"}
+var flagNames = []string{"MASK", "DQ", "DQA", "DQF", "FLAG", "FLAGS", "QUALITY", "BPM", "BADPIX", "OBJMASK", "CCDMASK", "CTX", "STENCIL"}
 
 // isFlags reports whether the pixels of an image are bits with meanings of their own, not
 // numbers: one of integers that is called so, or whose cards name bits.

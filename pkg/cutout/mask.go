@@ -1,6 +1,7 @@
 package cutout
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 
@@ -77,9 +78,9 @@ func (p *Plan) maskNaN() error {
 		case !ok:
 			part.note = noteWhole
 		case u.BITPIX < 0:
-			part.paint, part.note, some = &paint{value: value}, noteNaN, true
+			part.paint, part.note, some = newPaint(value), noteNaN, true
 		default:
-			part.paint, part.note, some = &paint{value: value}, noteBlank, true
+			part.paint, part.note, some = newPaint(value), noteBlank, true
 		}
 	}
 	if !some {
@@ -173,18 +174,19 @@ type paint struct {
 	wide  []byte // value many times
 }
 
+func newPaint(value []byte) *paint {
+	return &paint{value: value, wide: bytes.Repeat(value, 4096/len(value))}
+}
+
 func newBit(bit, bitpix int) *paint {
-	return &paint{value: binary.BigEndian.AppendUint64(nil, 1<<bit)[8-bitpix/8:], or: true}
+	p := newPaint(binary.BigEndian.AppendUint64(nil, 1<<bit)[8-bitpix/8:])
+	p.or = true
+	return p
 }
 
 // apply paints the bytes b, the first of which is byte number at of the data.
 func (p *paint) apply(b []byte, at int64) {
 	size := len(p.value)
-	if p.wide == nil {
-		for len(p.wide) < 4096 {
-			p.wide = append(p.wide, p.value...)
-		}
-	}
 	phase := int(at % int64(size))
 	if p.or {
 		for i := range b {

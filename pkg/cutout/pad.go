@@ -28,7 +28,7 @@ const (
 // Bounds of padding.
 const (
 	farPixel   = 1 << 40 // from the origin, in pixels: beyond, nothing is meant
-	maxPadding = 1 << 30 // pixels that are added to a plane
+	maxPadding = 1 << 26 // pixels that are added to a plane
 	noData     = "NO_DATA"
 )
 
@@ -95,7 +95,7 @@ func coverAll(m Mapper, st stencil.Stencil, seen area) (area, error) {
 			return found, nil
 		}
 	}
-	return found, nil
+	return area{}, tooMuchPadding() // the region still reaches beyond
 }
 
 func tooMuchPadding() error {
@@ -120,6 +120,9 @@ func (p *Plan) pad() error {
 			continue
 		}
 		u := part.image.hdu
+		if _, ok := part.Frame.Bytes(pixelBytes(u)); !ok { // of a cube: each plane alone was checked
+			return tooMuchPadding()
+		}
 		value, ok := undefined(u)
 		if isFlags(u) {
 			zero, _, _ := u.Header.Int("BZERO")
@@ -132,7 +135,7 @@ func (p *Plan) pad() error {
 		if !ok {
 			return fault.New(fault.Usage, "cutout.New", "%s holds integers without BLANK, so nothing can stand for the pixels beyond its edge; leave PAD out, or leave this HDU out (HDU, DETAIL)", u)
 		}
-		part.fill = &paint{value: value}
+		part.fill = newPaint(value)
 	}
 	return nil
 }

@@ -210,7 +210,7 @@ func (p *Plan) headerOf(m *image) *fits.Header {
 func (p *part) whole() bool { return p.paint == nil && isWhole(p.Frame, p.image.hdu) }
 
 func isWhole(b pixel.Box, u *fits.HDU) bool {
-	return slices.Equal(b.Shape(), u.Shape)
+	return slices.Equal(b.Max, u.Shape) && !slices.ContainsFunc(b.Min, func(n int64) bool { return n != 0 })
 }
 
 func pixelBytes(u *fits.HDU) int64 { return int64(max(u.BITPIX, -u.BITPIX) / 8) }

@@ -8,13 +8,13 @@ package indexes
 import (
 	"container/list"
 	"context"
-	"errors"
 	"io"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/singleflight"
 
+	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 )
 
@@ -52,7 +52,9 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64) (*
 			return fits.OpenKnown(r, size, x)
 		}
 		var file atomic.Pointer[fits.File] // set if the headers were read with r
+		var led atomic.Bool                // whether it was this caller who read
 		answer := c.flights.DoChan(key.Object+"\x00"+key.Generation, func() (any, error) {
+			led.Store(true)
 			f, err := fits.Open(r, size)
 			if err != nil {
 				return nil, err
@@ -70,16 +72,12 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64) (*
 				return f, nil
 			case a.Err == nil:
 				return fits.OpenKnown(r, size, a.Val.(*fits.Index))
-			case ctx.Err() == nil && isContext(a.Err): // that of the caller who read
+			case ctx.Err() == nil && !led.Load() && fault.Transient(a.Err): // of the caller who read, and may have left
 				continue
 			}
 			return nil, a.Err
 		}
 	}
-}
-
-func isContext(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func (c *Cache) get(key Key) *fits.Index {

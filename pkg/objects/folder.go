@@ -150,10 +150,10 @@ func (f *file) ReadAt(ctx context.Context, p []byte, off int64) (n int, err erro
 			return 0, errChanged(f.name)
 		}
 		if err != nil {
-			return 0, folderError("objects.ReadAt", f.name, err)
+			return 0, f.readError(ctx, err)
 		}
 	}
-	if err := f.unchanged(); err != nil {
+	if err := f.unchanged(ctx); err != nil {
 		return 0, err
 	}
 	if n < len(p) {
@@ -174,18 +174,30 @@ func (f *file) ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64)
 		if _, err := f.file.ReadAt(p[int64(i)*n:][:n], off); errors.Is(err, io.EOF) {
 			return errChanged(f.name)
 		} else if err != nil {
-			return folderError("objects.ReadAt", f.name, err)
+			return f.readError(ctx, err)
 		}
 	}
-	return f.unchanged()
+	return f.unchanged(ctx)
+}
+
+// readError gives an error of reading its kind. A source that was closed while it was read
+// is no missing object.
+func (f *file) readError(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, os.ErrClosed):
+		return fault.Wrap(err, fault.Unavailable, "objects.ReadAt", "%q was closed while it was read; ask again", f.name)
+	}
+	return folderError("objects.ReadAt", f.name, err)
 }
 
 // unchanged looks whether the file is the one that was opened. Looking after reading finds
 // every write that could have been read.
-func (f *file) unchanged() error {
+func (f *file) unchanged(ctx context.Context) error {
 	now, err := f.file.Stat()
 	if err != nil {
-		return folderError("objects.ReadAt", f.name, err)
+		return f.readError(ctx, err)
 	}
 	if now.Size() != f.info.Size() || !now.ModTime().Equal(f.info.ModTime()) {
 		return errChanged(f.name)
