@@ -130,6 +130,9 @@ func (c *coverer) scan(a, b point) error {
 	if b.x < 0.5 || b.y < 0.5 || a.x > c.box.nx+0.5 || a.y > c.box.ny+0.5 {
 		return nil
 	}
+	// The image's own edge and corners are looked at exactly.
+	a.x, b.x = max(a.x, 0.5), min(b.x, c.box.nx+0.5)
+	a.y, b.y = max(a.y, 0.5), min(b.y, c.box.ny+0.5)
 	n := int(min(max(a.distance(b)/cellSide, 1/cellPart), widenSteps))
 	px, at := make([]point, 0, n), make([]sky.Vec, n)
 	for i := range n {
