@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -184,10 +185,10 @@ func (w *Writer) Close() error {
 	}
 	unlock := w.bucket.lock()
 	err := w.blob.Close()
+	unlock()
 	if err == nil {
 		syncErr = w.syncFolders()
 	}
-	unlock()
 	switch {
 	case syncErr != nil:
 		return fault.Wrap(syncErr, fault.Unavailable, "objects.Close", "%q could not be written to the disk", w.name)
@@ -207,6 +208,9 @@ func (w *Writer) syncFolders() error {
 	}
 	for dir := filepath.Dir(w.file.Name()); ; dir = filepath.Dir(dir) {
 		f, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) { // deleted since, with the object
+			return nil
+		}
 		if err != nil {
 			return err
 		}
