@@ -15,6 +15,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 	"github.com/seltzer-soda/seltzer/pkg/stencil"
 	"github.com/seltzer-soda/seltzer/pkg/wcs"
@@ -22,14 +23,8 @@ import (
 
 // realFolder returns the folder of real images and of the judge.
 func realFolder(t *testing.T) string {
-	folder := os.Getenv("SELTZER_FITS")
-	if folder == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("SELTZER_FITS must name the folder that holds real/ and oracle.py")
-		}
-		t.Skip("set SELTZER_FITS to the folder that holds real/ and oracle.py to judge cutouts of real images")
-	}
-	return folder
+	t.Helper()
+	return outside.Images(t)
 }
 
 // stencilsOf returns stencils at telling places of an image: inside, on an edge, on a
@@ -89,10 +84,7 @@ func stencilsOf(system *wcs.System, nx, ny int64) map[string]string {
 // independent program judge the cutouts: astropy, wcslib, CFITSIO and fitsverify.
 func TestOracle(t *testing.T) {
 	folder := realFolder(t)
-	python := os.Getenv("SELTZER_PYTHON")
-	if python == "" {
-		python = "python3"
-	}
+	python := outside.Python(t, "astropy", "numpy", "fitsio")
 	files, err := filepath.Glob(filepath.Join(folder, "real", "*.f*"))
 	if err != nil || len(files) < 50 {
 		t.Fatalf("%d real images in %s: %v", len(files), folder, err)
