@@ -2,11 +2,12 @@ package tile
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
