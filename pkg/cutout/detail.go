@@ -1,10 +1,6 @@
 package cutout
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
 	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -63,33 +59,6 @@ func (m *image) attached() bool {
 		return false
 	}
 	return m.hdu.Number > 0 || m.hdu.Image()
-}
-
-// copyData returns the data of an HDU as they are in the file.
-func copyData(file *fits.File, u *fits.HDU) fits.Data {
-	return func(ctx context.Context, emit func([]byte) error) error {
-		const piece = 256 << 10
-		buffer := make([]byte, min(u.DataSize, piece))
-		for done := int64(0); done < u.DataSize; {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			b := buffer[:min(u.DataSize-done, piece)]
-			n, err := file.ReaderAt().ReadAt(b, u.DataOffset+done)
-			switch {
-			case n == len(b):
-			case err == nil || errors.Is(err, io.EOF):
-				return fault.New(fault.Corrupt, "cutout.WriteTo", "%s: the file ends within the data; it is not the one that was indexed", u)
-			default:
-				return fmt.Errorf("cutout.WriteTo: %s: %w", u, err)
-			}
-			if err := emit(b); err != nil {
-				return err
-			}
-			done += int64(n)
-		}
-		return nil
-	}
 }
 
 // travel tells where in the cutout the HDUs of the source that others point at are.

@@ -169,7 +169,9 @@ func edited(t *testing.T, path string, hdu int, edit func(*fits.Header) error, w
 		if i == hdu && edit != nil {
 			err = errors.Join(err, edit(h))
 		}
-		err = errors.Join(err, out.WriteHDU(t.Context(), h, u.DataSize, copyData(file, u)))
+		err = errors.Join(err, out.WriteHDU(t.Context(), h, u.DataSize, func(ctx context.Context, emit func([]byte) error) error {
+			return file.Raw(u).Stream(ctx, file.ReaderAt(), emit)
+		}))
 	}
 	if with {
 		u := file.HDUs[hdu]

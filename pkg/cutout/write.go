@@ -10,16 +10,21 @@ import (
 
 // WriteTo writes the cutout to w as a FITS file and returns the number of bytes written.
 // Its memory is bounded: an HDU of more than 32 MB is read twice, for its sum and to write it.
+// On a store that takes several requests at once the next HDUs are read while one is written.
 //
 // The error is that of w, of reading the source or of ctx; [fault.Unavailable] if the
 // source changed meanwhile. After an error what was written is no FITS file.
 func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 	count := &counter{w: w}
 	out := fits.NewWriter(count)
-	rasters := make(map[*image]*raster)
+	from, err := p.input(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer from.ahead.Close()
 	for i := range p.parts {
 		part := &p.parts[i]
-		data, err := p.data(ctx, part, rasters)
+		data, err := p.data(ctx, i, from)
 		if err != nil {
 			return count.n, err
 		}
@@ -30,35 +35,64 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 	return count.n, nil
 }
 
-// data returns the data of a part: read, surrounded by padding, masked. rasters holds those of
-// the images whose masks were needed so far.
-func (p *Plan) data(ctx context.Context, part *part, rasters map[*image]*raster) (fits.Data, error) {
-	switch part.Role {
-	case Empty:
-		return nil, nil
-	case Attached:
-		return copyData(p.file, part.image.hdu), nil
+// input is what one writing of a plan reads from.
+type input struct {
+	ahead    *fits.Ahead
+	sections []*fits.Section    // of the parts; nil: nothing is read
+	rasters  map[*image]*raster // of the images whose masks were needed so far
+}
+
+// input plans what is read of each part, and how often.
+func (p *Plan) input(ctx context.Context) (*input, error) {
+	s := &input{sections: make([]*fits.Section, len(p.parts))}
+	order := make([]*fits.Section, 0, len(p.parts))
+	for i := range p.parts {
+		part := &p.parts[i]
+		var err error
+		switch part.Role {
+		case Cut, Plane:
+			s.sections[i], err = p.file.Section(part.image.hdu, part.Box)
+		case Attached:
+			s.sections[i] = p.file.Raw(part.image.hdu)
+		default:
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for range fits.Passes(part.dataSize()) {
+			order = append(order, s.sections[i])
+		}
 	}
+	s.ahead = fits.NewAhead(ctx, p.file.ReaderAt(), order...)
+	return s, nil
+}
+
+// data returns the data of part i: read, surrounded by padding, masked.
+func (p *Plan) data(ctx context.Context, i int, from *input) (fits.Data, error) {
+	part, section := &p.parts[i], from.sections[i]
 	var r *raster
 	if part.Role == Outline || part.paint != nil {
 		m := part.image.sky
-		if r = rasters[m]; r == nil {
+		if r = from.rasters[m]; r == nil {
 			var err error
 			if r, err = newRaster(ctx, m.system, p.st, part.Frame); err != nil {
 				return nil, err
 			}
-			rasters[m] = r
+			if from.rasters == nil {
+				from.rasters = make(map[*image]*raster)
+			}
+			from.rasters[m] = r
 		}
 	}
-	if part.Role == Outline {
+	switch part.Role {
+	case Empty:
+		return nil, nil
+	case Outline:
 		return drawOutline(r), nil
 	}
-	section, err := p.file.Section(part.image.hdu, part.Box)
-	if err != nil {
-		return nil, err
-	}
 	data := func(ctx context.Context, emit func([]byte) error) error {
-		return section.Stream(ctx, p.file.ReaderAt(), emit)
+		return from.ahead.Stream(ctx, section, emit)
 	}
 	size := pixelBytes(part.image.hdu)
 	if part.fill != nil {

@@ -68,10 +68,20 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 // file; a gzip is read forward, one read at a time. Errors are those of [HDU.Section].
 func (f *File) Section(u *HDU, box pixel.Box) (*Section, error) {
 	s, err := u.Section(box)
-	if err == nil && !f.Gzipped() {
+	if err != nil {
+		return nil, err
+	}
+	return f.priced(s), nil
+}
+
+// Raw is [HDU.Raw] at the cost of the file.
+func (f *File) Raw(u *HDU) *Section { return f.priced(u.Raw()) }
+
+func (f *File) priced(s *Section) *Section {
+	if !f.Gzipped() {
 		s.Cost = f.Cost
 	}
-	return s, err
+	return s
 }
 
 // ReaderAt returns the bytes in which the index counts: the inflated ones of a gzip. It

@@ -1,11 +1,5 @@
 package fits
 
-import (
-	"context"
-	"io"
-	"sync"
-)
-
 // read is one request: some runs of equal size, or a part of one.
 type read struct {
 	offset, size int64
@@ -66,72 +60,19 @@ func (p *planner) advance() {
 	p.end = true
 }
 
+// plan begins to divide the section.
+func (s *Section) plan() planner {
+	return planner{Section: s, at: make([]int64, len(s.count)), offset: s.first, gap: s.Cost.gap(), chunk: s.Cost.chunk(), end: s.size == 0}
+}
+
 // total returns how many bytes the reads of a section have, limit if they are more.
-func (s *Section) total(p planner, limit int64) (n int64) {
-	p.at = make([]int64, len(s.count))
+func (s *Section) total(limit int64) (n int64) {
+	p := s.plan()
 	var q read
 	for n < limit && p.next(&q) {
 		n += q.size
 	}
 	return min(n, limit)
-}
-
-// fetch is a read under way.
-type fetch struct {
-	read
-	buf  []byte
-	done chan struct{}
-}
-
-// parallel keeps as many reads under way as the cost allows, and gathers them in order.
-func (s *Section) parallel(ctx context.Context, r io.ReaderAt, p *planner, g *gatherer, m *buffer) error {
-	m.arena = resize(m.arena, s.total(*p, max(s.Cost.Memory, p.chunk)))
-	space := ring{size: int64(len(m.arena))}
-	outer := ctx
-	ctx, cancel := context.WithCancelCause(outer)
-	defer cancel(nil)
-	var under sync.WaitGroup
-	defer under.Wait()
-	slots := make([]fetch, s.Cost.requests())
-	first, n := 0, 0 // the slots of reads under way
-	next := read{}
-	more := p.next(&next)
-	for {
-		for more && n < len(slots) {
-			at, ok := space.take(next.size)
-			if !ok {
-				break
-			}
-			f := &slots[(first+n)%len(slots)]
-			n++
-			f.read, next = next, f.read
-			f.buf, f.done = m.arena[at:][:f.size], make(chan struct{})
-			under.Go(func() {
-				defer close(f.done)
-				if err := s.readAt(ctx, r, f.buf, f.offset); err != nil {
-					cancel(err)
-				}
-			})
-			more = p.next(&next)
-		}
-		if n == 0 {
-			return nil
-		}
-		f := &slots[first]
-		<-f.done
-		if err := outer.Err(); err != nil {
-			return err
-		}
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		if err := g.gather(&f.read, f.buf); err != nil {
-			cancel(err)
-			return err
-		}
-		space.release(f.size)
-		first, n = (first+1)%len(slots), n-1
-	}
 }
 
 // ring gives out parts of a memory of size bytes, which come back in the order in which

@@ -68,7 +68,12 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 	return s, nil
 }
 
-// Size returns the bytes of the box.
+// Raw plans to read all data of an HDU as they are in the file, whatever it holds.
+func (u *HDU) Raw() *Section {
+	return &Section{Cost: Local, hdu: u, size: u.DataSize, first: u.DataOffset, run: u.DataSize}
+}
+
+// Size returns the bytes that the section has.
 func (s *Section) Size() int64 { return s.size }
 
 // Stream reads the box from r, the file that was indexed, and passes its bytes to emit
@@ -83,22 +88,19 @@ func (s *Section) Size() int64 { return s.size }
 // The error is that of emit, of r or of ctx, or [fault.Corrupt] if r ends early. Streams
 // of one Section may run at the same time.
 func (s *Section) Stream(ctx context.Context, r io.ReaderAt, emit func(p []byte) error) error {
-	if s.size == 0 {
+	switch {
+	case s.size == 0:
 		return ctx.Err()
+	case s.Cost.requests() > 1:
+		a := NewAhead(ctx, r, s)
+		defer a.Close()
+		return a.Stream(ctx, s, emit)
 	}
 	m := buffers.Get().(*buffer)
 	defer buffers.Put(m)
-	chunk := s.Cost.chunk()
-	m.out = resize(m.out, min(chunk, pieceSize, s.size))
-	g := &gatherer{out: m.out, emit: emit}
-	p := &planner{Section: s, at: make([]int64, len(s.count)), offset: s.first, gap: s.Cost.gap(), chunk: chunk}
-	var err error
-	if s.Cost.requests() == 1 {
-		err = s.sequential(ctx, r, p, g, m)
-	} else {
-		err = s.parallel(ctx, r, p, g, m)
-	}
-	if err != nil {
+	g := s.gatherer(m, emit)
+	p := s.plan()
+	if err := s.sequential(ctx, r, &p, &g, m); err != nil {
 		return err
 	}
 	return g.flush()
@@ -234,6 +236,12 @@ type gatherer struct {
 	out    []byte
 	filled int // bytes of out that wait
 	emit   func(p []byte) error
+}
+
+// gatherer collects in the memory of m.
+func (s *Section) gatherer(m *buffer, emit func(p []byte) error) gatherer {
+	m.out = resize(m.out, min(s.Cost.chunk(), pieceSize, s.size))
+	return gatherer{out: m.out, emit: emit}
 }
 
 // room returns where the next of n bytes belong: for all of them if that is possible.

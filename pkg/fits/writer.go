@@ -16,6 +16,14 @@ import (
 // computed; more data are produced twice.
 const maxBuffered = 32 << 20
 
+// Passes returns how often [Writer.WriteHDU] asks for data of size bytes.
+func Passes(size int64) int {
+	if size > maxBuffered {
+		return 2
+	}
+	return 1
+}
+
 // Writer writes a FITS file, one HDU after the other, each with CHECKSUM and DATASUM. It
 // never seeks.
 type Writer struct {
@@ -49,7 +57,7 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	m := memories.Get().(*memory)
 	defer memories.Put(m)
 	var first sum
-	keep := size <= maxBuffered
+	keep := Passes(size) == 1
 	m.data = m.data[:0]
 	if keep {
 		m.data = slices.Grow(m.data, int(size))
