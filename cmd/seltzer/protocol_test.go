@@ -54,7 +54,7 @@ func TestWrongRequests(t *testing.T) {
 		{"SODA-09 unknown collection", []string{"ID", "ivo://localhost/nothing?no.fits", "CIRCLE", inside}, 404, usage},
 		{"an ID is never fetched", []string{"ID", "http://127.0.0.1/x.fits", "CIRCLE", inside}, 404, usage},
 		{"an ID stays in its folder", []string{"ID", "ivo://localhost/odd?../../etc/passwd", "CIRCLE", inside}, 400, usage},
-		{"no region", []string{"ID", good}, 400, usage},
+		{"SODA-23 no region: the whole image", []string{"ID", good}, 200, ""},
 		{"SODA-11 two numbers", []string{"ID", good, "CIRCLE", "12 34"}, 400, usage},
 		{"SODA-11 four numbers", []string{"ID", good, "CIRCLE", "12 34 1 1"}, 400, usage},
 		{"SODA-11 radius zero", []string{"ID", good, "CIRCLE", "12 34 0"}, 400, usage},
@@ -180,14 +180,15 @@ func TestLifeOfAJob(t *testing.T) {
 			t.Errorf("%s: %s %q, want %d and %q", what, got.Status, got.Body, status, body)
 		}
 	}
-	made := post(t, list+"/", "ID", demoID, "RUNID", "tonight")
+	made := post(t, list+"/", "RUNID", "tonight")
 	job := made.Header.Get("Location")
 	if made.StatusCode != http.StatusSeeOther || !regexp.MustCompile("^"+regexp.QuoteMeta(list)+"/[a-z2-7]{26}$").MatchString(job) {
 		t.Fatalf("UWS-24: %s to %q", made.Status, job)
 	}
 	is("UWS-25", get(t, job+"/phase"), 200, "PENDING")
 	is("UWS-28", get(t, job), 200, "<uws:runId>tonight</uws:runId>")
-	is("RUN without a region", post(t, job+"/phase", "PHASE", "RUN"), 400, "UsageError: ")
+	is("SODA-08 RUN without an ID", post(t, job+"/phase", "PHASE", "RUN"), 400, "UsageError: ")
+	see("UWS-45", post(t, job+"/parameters", "ID", demoID), job)
 	see("UWS-45", post(t, job+"/parameters", "circle", inside), job)
 	is("UWS-30", get(t, job+"/parameters"), 200, `<uws:parameter id="CIRCLE">`+inside)
 	is("a second region", post(t, job+"/parameters", "POS", "CIRCLE "+inside), 400, "MultiValuedParamNotSupported: ")

@@ -76,9 +76,10 @@ func (m *image) together(s *image) bool {
 
 // choose decides for every HDU of a file whether it is cut, and which part.
 //
-// Cut are the images with celestial axes that the stencil touches or, where a section of
-// pixels is asked for, the one image it is of; and beside them the planes without a sky of
-// their own that belong to one of them. The error is that of the section.
+// Cut are the images with celestial axes that the stencil touches, all of them if no region
+// is asked for or, where a section of pixels is asked for, the one image it is of; and
+// beside them the planes without a sky of their own that belong to one of them. The error
+// is that of the section.
 func choose(file *fits.File, req Request) ([]*image, error) {
 	images := make([]*image, len(file.HDUs))
 	for i, u := range file.HDUs {
@@ -100,6 +101,12 @@ func choose(file *fits.File, req Request) ([]*image, error) {
 		for _, m := range images {
 			if m.system != nil {
 				m.stamp(*req.Stamp, at, req.Pad == PadNaN)
+			}
+		}
+	case req.whole() && slices.ContainsFunc(images, func(m *image) bool { return m.system != nil }):
+		for _, m := range images {
+			if m.system != nil {
+				m.takeWhole()
 			}
 		}
 	default:
@@ -225,6 +232,16 @@ func (m *image) cover(st stencil.Stencil, pad bool) {
 		}
 	}
 	m.place(x, y, seen, frame)
+}
+
+// takeWhole gives an image of the sky all of its pixels.
+func (m *image) takeWhole() {
+	if m.hdu.Kind == fits.TileCompressed {
+		m.fail(compressed(m.hdu))
+		return
+	}
+	m.box = pixel.Whole(m.hdu.Shape)
+	m.frame = m.box
 }
 
 // stamp gives an image of the sky the box of a stamp around at.

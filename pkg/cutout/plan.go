@@ -121,9 +121,16 @@ func (req *Request) region() fmt.Stringer {
 		return req.Stencil
 	case req.Stamp != nil:
 		return req.Stamp
+	case req.Pixels != nil:
+		return req.Pixels
 	}
-	return req.Pixels
+	return wholeImage{}
 }
+
+// wholeImage is the region of a request without one.
+type wholeImage struct{}
+
+func (wholeImage) String() string { return "the whole image" }
 
 // collect makes the parts, and notes what is left out.
 func (p *Plan) collect(images, wanted []*image, detail Detail) {

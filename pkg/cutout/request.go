@@ -8,7 +8,8 @@ import (
 )
 
 // Request is what to cut out of a file: the pixels that Stencil touches or, if it is nil,
-// those of Stamp or, if that is nil too, those of Pixels.
+// those of Stamp or, if that is nil too, those of Pixels; if there is none of them, the
+// whole of every image of the sky, or of the first image if none shows the sky.
 type Request struct {
 	Stencil stencil.Stencil
 	Stamp   *Stamp
@@ -19,6 +20,11 @@ type Request struct {
 	Pad     Pad           // whether the cutout goes on beyond the edges of an image
 	Source  Provenance    // goes into the cutout's header
 	Limits  Limits
+}
+
+// whole reports whether no region is asked for, of no HDU of its own.
+func (req *Request) whole() bool {
+	return req.Stencil == nil && req.Stamp == nil && req.Pixels == nil && req.HDU == nil
 }
 
 // Provenance is what the cutout's header says of its origin. Empty fields are left out.

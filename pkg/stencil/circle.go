@@ -17,10 +17,7 @@ type Circle struct {
 // NewCircle returns the circle around (ra, dec) of the given radius, all in degrees: ra
 // in [0, 360], dec in [-90, 90], radius in (0, 180]. The error is [fault.Usage].
 func NewCircle(ra, dec, radius float64) (Circle, error) {
-	if err := checkLongitude(ra, "the longitude of CIRCLE"); err != nil {
-		return Circle{}, err
-	}
-	if err := checkLatitude(dec, "the latitude of CIRCLE"); err != nil {
+	if err := CheckDirection(ra, dec, "CIRCLE"); err != nil {
 		return Circle{}, err
 	}
 	if !(radius > 0 && radius <= 180) {
@@ -36,7 +33,7 @@ func parseCircle(fields []string) (Circle, error) {
 	var v [3]float64
 	for i, name := range []string{"the longitude of CIRCLE", "the latitude of CIRCLE", "the radius of CIRCLE"} {
 		var err error
-		if v[i], err = parseNumber(fields[i], name); err != nil {
+		if v[i], err = ParseNumber(fields[i], name); err != nil {
 			return Circle{}, err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 )
@@ -76,7 +77,7 @@ func parsePolygon(fields []string) (Polygon, error) {
 	values := make([]float64, len(fields))
 	for i, f := range fields {
 		var err error
-		if values[i], err = parseNumber(f, coordinate(i)); err != nil {
+		if values[i], err = ParseNumber(f, coordinate(i)); err != nil {
 			return Polygon{}, err
 		}
 	}
@@ -93,8 +94,11 @@ func coordinate(i int) string {
 	if i%2 == 1 {
 		kind = "latitude"
 	}
-	return "the " + kind + " of vertex " + format(float64(i/2+1)) + " of POLYGON"
+	return "the " + kind + " of " + vertex(i)
 }
+
+// vertex names the vertex of value i.
+func vertex(i int) string { return "vertex " + strconv.Itoa(i/2+1) + " of POLYGON" }
 
 // newVertices checks the values and returns a polygon that has vertices only.
 func newVertices(values []float64) (p Polygon, err error) {
@@ -103,10 +107,7 @@ func newVertices(values []float64) (p Polygon, err error) {
 	}
 	for i := 0; i < len(values); i += 2 {
 		lon, lat := values[i], values[i+1]
-		if err := checkLongitude(lon, coordinate(i)); err != nil {
-			return p, err
-		}
-		if err := checkLatitude(lat, coordinate(i+1)); err != nil {
+		if err := CheckDirection(lon, lat, vertex(i)); err != nil {
 			return p, err
 		}
 		v := sky.FromDegrees(lon, lat)

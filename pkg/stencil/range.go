@@ -83,7 +83,7 @@ func parseRange(fields []string) (Range, error) {
 	for i, name := range []string{"the first longitude of RANGE", "the second longitude of RANGE",
 		"the first latitude of RANGE", "the second latitude of RANGE"} {
 		var err error
-		if v[i], err = parseNumber(fields[i], name); err != nil {
+		if v[i], err = ParseNumber(fields[i], name); err != nil {
 			return Range{}, err
 		}
 	}

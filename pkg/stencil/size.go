@@ -15,10 +15,7 @@ const sizeValues = "ra dec width height"
 // Greisen 2002, section 5.1.3), which shows arcs of great circles as straight lines. The
 // error is [fault.Usage] unless width and height are more than 0 and at most 180.
 func NewSize(ra, dec, width, height float64) (Polygon, error) {
-	if err := checkLongitude(ra, "the longitude of SIZE"); err != nil {
-		return Polygon{}, err
-	}
-	if err := checkLatitude(dec, "the latitude of SIZE"); err != nil {
+	if err := CheckDirection(ra, dec, "SIZE"); err != nil {
 		return Polygon{}, err
 	}
 	for _, side := range []float64{width, height} {
@@ -49,7 +46,7 @@ func ParseSize(value string) (Polygon, error) {
 	var v [4]float64
 	for i, name := range []string{"the longitude of SIZE", "the latitude of SIZE", "the width of SIZE", "the height of SIZE"} {
 		var err error
-		if v[i], err = parseNumber(fields[i], name); err != nil {
+		if v[i], err = ParseNumber(fields[i], name); err != nil {
 			return Polygon{}, err
 		}
 	}

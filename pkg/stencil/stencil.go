@@ -115,9 +115,9 @@ func wanted() string {
 // its plus sign, which a query string turns into a blank.
 var number = regexp.MustCompile(`^(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?i:inf))$`)
 
-// parseNumber reads one number, called name in the sentence of an error. The result may
-// be infinite only if the text says so.
-func parseNumber(text, name string) (float64, error) {
+// ParseNumber reads one number of a request, called name in the sentence of an error,
+// which is [fault.Usage]. The result may be infinite only if the text says so.
+func ParseNumber(text, name string) (float64, error) {
 	if !number.MatchString(text) {
 		return 0, usage("%s is %s: want a decimal number", name, quote(text))
 	}
@@ -128,7 +128,22 @@ func parseNumber(text, name string) (float64, error) {
 	return v, nil
 }
 
+// CheckDirection is nil for a direction in ICRS degrees, else [fault.Usage] with a sentence
+// about the parameter called of.
+func CheckDirection(lon, lat float64, of string) error {
+	if !(lat >= -90 && lat <= 90) && lat >= 0 && lat <= 360 && lon >= -90 && lon <= 90 {
+		return usage("the latitude of %s is %s: want -90 to 90 degrees; were longitude and latitude swapped? They come as %s %s", of, format(lat), format(lat), format(lon))
+	}
+	if err := checkLongitude(lon, "the longitude of "+of); err != nil {
+		return err
+	}
+	return checkLatitude(lat, "the latitude of "+of)
+}
+
 func checkLongitude(v float64, name string) error {
+	if v >= -360 && v < 0 {
+		return usage("%s is %s: want 0 to 360 degrees; for %s write %s", name, format(v), format(v), format(v+360))
+	}
 	if !(v >= 0 && v <= 360) {
 		return usage("%s is %s: want 0 to 360 degrees", name, format(v))
 	}

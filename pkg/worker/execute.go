@@ -164,7 +164,7 @@ func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress
 	}
 	defer source.Close()
 	var count objects.Count
-	ask := cutoutRequest(request, cutout.Limits{MaxBytes: w.MaxBytes})
+	ask := cutoutRequest(request, request.Cuts()[0], cutout.Limits{MaxBytes: w.MaxBytes})
 	ask.Source.Object, ask.Source.Generation, ask.Source.Version = dataset.Object, source.Generation(), w.Version
 	plan, err := w.plan(ctx, dataset, source, &count, ask)
 	var result *uws.Result
