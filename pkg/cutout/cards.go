@@ -77,10 +77,14 @@ func isArchiveID(c fits.Card, key string) bool {
 // cutHeader returns the header of an HDU of which the frame is kept.
 func cutHeader(p *part, t *travel) (*fits.Header, error) {
 	m := p.image
-	if p.whole() {
-		return without(m.hdu.Header, t, rewritten), nil
+	source, err := m.hdu.ImageHeader()
+	if err != nil {
+		return nil, err
 	}
-	h := without(m.hdu.Header, t, rewritten, stale)
+	if p.whole() {
+		return without(source, t, rewritten), nil
+	}
+	h := without(source, t, rewritten, stale)
 	if err := h.SetShape(m.hdu.BITPIX, p.Frame.Shape()); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,18 @@ func (m *image) place(x, y int, box, frame area) {
 		m.frame.Min[x], m.frame.Max[x] = frame.min[0], frame.max[0]
 		m.frame.Min[y], m.frame.Max[y] = frame.min[1], frame.max[1]
 	}
+	m.checkTiles()
+}
+
+// checkTiles takes the box from an image whose tiles cannot be decoded.
+func (m *image) checkTiles() {
+	if m.hdu.Kind != fits.TileCompressed {
+		return
+	}
+	if _, err := m.hdu.Section(m.box); err != nil {
+		m.box, m.frame = pixel.Box{}, pixel.Box{}
+		m.fail(err)
+	}
 }
 
 // together reports whether two images of the sky, both cut, show the same: an image and a
@@ -140,8 +152,6 @@ func chooseSection(images []*image, req Request) error {
 		return target.err
 	case !target.hdu.Image():
 		return fault.New(fault.Unsupported, "cutout.New", "%s %s: want an image", target.hdu, target.reason)
-	case target.hdu.Kind == fits.TileCompressed:
-		return compressed(target.hdu)
 	}
 	box, err := req.Pixels.Box(target.hdu.Shape)
 	if err != nil {
@@ -153,7 +163,8 @@ func chooseSection(images []*image, req Request) error {
 		}
 	}
 	target.box, target.frame, target.sky = box, box, target
-	return nil
+	target.checkTiles()
+	return target.err
 }
 
 // examine finds out whether an HDU is an image of the sky.
@@ -216,9 +227,6 @@ func (m *image) cover(st stencil.Stencil, pad bool) {
 	case !ok:
 		m.miss(st)
 		return
-	case u.Kind == fits.TileCompressed:
-		m.fail(compressed(u))
-		return
 	}
 	seen := area{[2]int64{x0, y0}, [2]int64{x1, y1}}
 	frame := seen
@@ -236,12 +244,9 @@ func (m *image) cover(st stencil.Stencil, pad bool) {
 
 // takeWhole gives an image of the sky all of its pixels.
 func (m *image) takeWhole() {
-	if m.hdu.Kind == fits.TileCompressed {
-		m.fail(compressed(m.hdu))
-		return
-	}
 	m.box = pixel.Whole(m.hdu.Shape)
 	m.frame = m.box
+	m.checkTiles()
 }
 
 // stamp gives an image of the sky the box of a stamp around at.
@@ -257,9 +262,6 @@ func (m *image) stamp(s Stamp, at stencil.Stencil, pad bool) {
 	switch {
 	case !ok || !overlaps:
 		m.miss(at)
-		return
-	case u.Kind == fits.TileCompressed:
-		m.fail(compressed(u))
 		return
 	case !pad:
 		frame = seen
@@ -281,10 +283,6 @@ func (m *image) miss(st stencil.Stencil) {
 	}
 	m.missed = &missed
 	m.drop("%s", missed)
-}
-
-func compressed(u *fits.HDU) error {
-	return fault.New(fault.Unsupported, "cutout.New", "%s is tile-compressed (ZCMPTYPE); only uncompressed images can be cut", u)
 }
 
 // tableAxis returns the CTYPE card of an axis whose coordinates are in a table of another
@@ -320,10 +318,6 @@ func (m *image) join(images []*image) {
 	m.sky = best
 	if !best.cut() {
 		m.drop("belongs to %s, which %s", best.hdu, best.reason)
-		return
-	}
-	if m.hdu.Kind == fits.TileCompressed {
-		m.fail(compressed(m.hdu))
 		return
 	}
 	x, y := best.system.Axes()

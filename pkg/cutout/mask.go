@@ -146,7 +146,11 @@ func undefined(u *fits.HDU) (value []byte, ok bool) {
 	case -64:
 		return binary.BigEndian.AppendUint64(nil, math.Float64bits(math.NaN())), true
 	}
-	blank, ok, err := u.Header.Int("BLANK")
+	h, err := u.ImageHeader()
+	if err != nil {
+		return nil, false
+	}
+	blank, ok, err := h.Int("BLANK")
 	if !ok || err != nil {
 		return nil, false
 	}

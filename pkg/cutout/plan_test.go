@@ -358,7 +358,7 @@ func TestRefusals(t *testing.T) {
 			Request{Stencil: mustParse(t, "CIRCLE 10 22 0.01")}, fault.NoOverlap, "misses the image by 1.9"},
 		{"too large", mosaic(t), Request{Stencil: mustParse(t, circle), Limits: Limits{MaxBytes: 10000}}, fault.TooLarge, "and 10000 are allowed"},
 		{"compressed", makeFile(t, primary(), table+"ZIMAGE  = T\nZBITPIX = 16\nZNAXIS  = 2\nZNAXIS1 = 100\nZNAXIS2 = 80\n"+tan(10, 20)),
-			Request{Stencil: mustParse(t, circle)}, fault.Unsupported, "tile-compressed"},
+			Request{Stencil: mustParse(t, circle)}, fault.Unsupported, "ZCMPTYPE = ''"},
 		{"lookup table", makeFile(t, primary(100, 80, 2)+tan(10, 20)+"CTYPE3  = 'WAVE-TAB'\n"), Request{Stencil: mustParse(t, circle)}, fault.Unsupported, "CTYPE3"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -41,10 +41,11 @@ type fetch struct {
 
 // NewAhead prepares to stream sections of r in this order, until ctx ends; one that will be
 // streamed twice stands there twice. All have the same cost. It reads nothing yet.
+// Those of compressed images are read when their turn comes.
 func NewAhead(ctx context.Context, r io.ReaderAt, sections ...*Section) *Ahead {
 	a := &Ahead{ctx: ctx, r: r}
 	for _, s := range sections {
-		if s.size > 0 && s.Cost.requests() > 1 {
+		if s.size > 0 && s.tiles == nil && s.Cost.requests() > 1 {
 			a.sections = append(a.sections, s)
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
-// field writes a file of 4096 × 4096 float32 with some 100 cards once a run.
-func field(b *testing.B) (*os.File, int64) {
+// starField writes a file of 4096 × 4096 float32 with some 100 cards once a run.
+func starField(b *testing.B) (*os.File, int64) {
 	b.Helper()
 	h := NewPrimary(-32, []int64{4096, 4096})
 	for i := range 100 {
@@ -45,7 +45,7 @@ func field(b *testing.B) (*os.File, int64) {
 }
 
 func BenchmarkReadIndex(b *testing.B) {
-	f, size := field(b)
+	f, size := starField(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := ReadIndex(f, size); err != nil {
@@ -57,7 +57,7 @@ func BenchmarkReadIndex(b *testing.B) {
 // BenchmarkSection opens the index, cuts a box and throws it away, as the peers' programs
 // do that read a section without writing it.
 func BenchmarkSection(b *testing.B) {
-	f, size := field(b)
+	f, size := starField(b)
 	for _, side := range []int64{64, 256, 1024} {
 		b.Run(fmt.Sprint(side), func(b *testing.B) {
 			box := pixel.Box{Min: []int64{1501, 1502}, Max: []int64{1501 + side, 1502 + side}}

@@ -58,6 +58,14 @@ func (c Cost) gap() int64 {
 	return int64(min(request.Seconds()*c.Bandwidth, 1<<40))
 }
 
+// ahead returns how many bytes more a request may bring on the chance that they spare the
+// next one: they make it last a sixteenth longer than its latency.
+func (c Cost) ahead() int64 {
+	return int64(min(c.Latency.Seconds()*c.Bandwidth/16, maxAhead))
+}
+
+const maxAhead = 1 << 20
+
 // chunk returns the bytes of the largest request.
 func (c Cost) chunk() int64 {
 	return max(c.Memory/int64(min(c.requests(), 8)), leastChunk)

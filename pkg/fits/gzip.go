@@ -39,19 +39,24 @@ type File struct {
 //
 // Errors are those of [ReadIndex]; a broken gzip is [fault.Corrupt], and one that
 // inflates to more than 1 GiB and 200 times its size, or 16 GiB, [fault.TooLarge].
-func Open(r io.ReaderAt, size int64) (*File, error) {
-	w := newWindow(r, func() int64 { return size })
+func Open(r io.ReaderAt, size int64) (*File, error) { return Local.Open(r, size) }
+
+// Open opens a file in a store of that cost, as the function [Open] does. Where requests
+// have latency they ask for a little more than a header, and headers of HDUs of one size
+// are asked for at once.
+func (c Cost) Open(r io.ReaderAt, size int64) (*File, error) {
+	w := newWindow(r, c, func() int64 { return size })
 	defer w.free()
 	start, err := w.at(0, int64(len(gzipMagic)))
 	if err != nil {
 		return nil, err
 	}
-	f := &File{Cost: Local, r: r}
+	f := &File{Cost: c, r: r}
 	if string(start) != gzipMagic {
 		f.Index, err = readIndex(w)
 	} else {
 		g := newInflater(r, size)
-		inflated := newWindow(g, g.known)
+		inflated := newWindow(g, Local, g.known)
 		defer inflated.free()
 		f.r = g
 		if f.Index, err = readIndex(inflated); err == nil {
@@ -78,7 +83,7 @@ func (f *File) Section(u *HDU, box pixel.Box) (*Section, error) {
 func (f *File) Raw(u *HDU) *Section { return f.priced(u.Raw()) }
 
 func (f *File) priced(s *Section) *Section {
-	if !f.Gzipped() {
+	if s.forward = f.Gzipped(); !s.forward {
 		s.Cost = f.Cost
 	}
 	return s

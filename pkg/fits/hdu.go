@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
@@ -46,6 +47,7 @@ type HDU struct {
 	Err          error   // why this HDU is not the image that it says it is, or nil
 
 	learned sync.Map
+	table   atomic.Pointer[[]byte] // the rows of a compressed image's tiles, once they are known
 }
 
 // Image reports whether the HDU is an image, compressed or not, with one pixel or more.

@@ -3,10 +3,7 @@ package fits
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
-	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
@@ -31,21 +28,24 @@ type Index struct {
 }
 
 // ReadIndex reads the headers of a FITS file of size bytes, and no pixels: the first
-// 64 KiB at once, then one range for each header beyond.
+// 64 KiB at once, then a range for each header beyond. [Cost.Open] makes fewer requests
+// of a store where they cost much.
 //
 // The error is [fault.Corrupt] if r holds no FITS file or one whose headers are broken
 // or whose last HDU is cut short, [fault.Unsupported] for SIMPLE = F, and
 // [fault.TooLarge] for headers past the limits. Errors of r keep their kind.
 func ReadIndex(r io.ReaderAt, size int64) (*Index, error) {
-	w := newWindow(r, func() int64 { return size })
+	w := newWindow(r, Local, func() int64 { return size })
 	defer w.free()
 	return readIndex(w)
 }
 
 func readIndex(w *window) (*Index, error) {
 	x := new(Index)
-	var offset, headers int64
+	var offset, headers, stride int64
+	guesses := 1 // how many HDUs of the same size as the last are expected to follow
 	for {
+		w.expect(offset, stride, guesses)
 		start, err := w.at(offset, blockSize)
 		if err != nil {
 			return nil, err
@@ -73,7 +73,13 @@ func readIndex(w *window) (*Index, error) {
 			return nil, fault.New(fault.TooLarge, "fits.ReadIndex", "the headers of the file take more than %d bytes", maxHeaderBytes)
 		}
 		x.HDUs = append(x.HDUs, u)
+		u.keepTable(w)
 		offset = padded(u.DataOffset + u.DataSize) // no overflow: parseHDU has checked it
+		if size := offset - u.HeaderOffset; size == stride {
+			guesses *= 2
+		} else {
+			stride, guesses = size, 1
+		}
 	}
 	if w.size() < 0 {
 		if _, err := w.r.ReadAt(make([]byte, 1), beyond); !errors.Is(err, io.EOF) {
@@ -110,82 +116,6 @@ func readHDU(w *window, number int, offset int64) (*HDU, error) {
 			return nil, fault.New(fault.TooLarge, "fits.ReadIndex", "the header of HDU %d, at byte %d, has no END card within %d blocks", number, offset, maxHeaderBlocks)
 		}
 	}
-}
-
-// window holds the bytes of the file that were read last. It reads forward only, as an
-// inflating reader must.
-type window struct {
-	r     io.ReaderAt
-	size  func() int64 // -1 while nobody knows
-	start int64
-	buf   []byte
-	end   bool // the window reaches the end of the file
-}
-
-var windows = sync.Pool{New: func() any { return new(window) }}
-
-func newWindow(r io.ReaderAt, size func() int64) *window {
-	w := windows.Get().(*window)
-	*w = window{r: r, size: size, buf: w.buf[:0]}
-	return w
-}
-
-// free gives the memory of w to another.
-func (w *window) free() {
-	if cap(w.buf) > 4*firstRead {
-		w.buf = nil
-	}
-	w.r, w.size = nil, nil
-	windows.Put(w)
-}
-
-// at returns n bytes from offset on, fewer only where the file ends; they stay valid
-// until the next call. offset must not lie before that of an earlier call.
-func (w *window) at(offset, n int64) ([]byte, error) {
-	if offset > w.start+int64(len(w.buf)) || len(w.buf) == 0 {
-		w.start, w.buf, w.end = offset, w.buf[:0], false
-	}
-	if skip := offset - w.start; skip > 0 && w.start+int64(len(w.buf)) < offset+n {
-		w.buf = w.buf[:copy(w.buf, w.buf[skip:])]
-		w.start = offset
-	}
-	if missing := offset + n - w.start - int64(len(w.buf)); missing > 0 && !w.end {
-		least := int64(nextRead)
-		if offset == 0 && len(w.buf) == 0 {
-			least = firstRead
-		}
-		if err := w.fill(max(missing, least)); err != nil {
-			return nil, err
-		}
-	}
-	have := w.buf[min(offset-w.start, int64(len(w.buf))):]
-	return have[:min(n, int64(len(have)))], nil
-}
-
-// fill reads n more bytes behind the window.
-func (w *window) fill(n int64) error {
-	from := w.start + int64(len(w.buf))
-	if size := w.size(); size >= 0 {
-		n = max(0, min(n, size-from))
-	}
-	if n == 0 {
-		w.end = true
-		return nil
-	}
-	old := len(w.buf)
-	w.buf = slices.Grow(w.buf, int(n))[:old+int(n)]
-	got, err := w.r.ReadAt(w.buf[old:], from)
-	w.buf = w.buf[:old+got]
-	if int64(got) == n {
-		return nil
-	}
-	if size := w.size(); errors.Is(err, io.EOF) && (size < 0 || from+int64(got) == size) {
-		w.end = true
-		return nil
-	} else if errors.Is(err, io.EOF) || err == nil {
-		return fault.New(fault.Corrupt, "fits.ReadIndex", "the file should have %d bytes but ends after %d; fetch it again", size, from+int64(got))
-	}
-	return fmt.Errorf("fits.ReadIndex: bytes %d to %d: %w", from, from+n-1, err)
 }
 
 // magics are the first bytes of files that are sometimes taken for FITS.

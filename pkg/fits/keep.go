@@ -133,6 +133,9 @@ func (x *Index) Memory() int64 {
 	n := int64(256)
 	for _, u := range x.HDUs {
 		n += perHDU + perCard*int64(u.Header.Len())
+		if u.Kind == TileCompressed {
+			n += min(u.DataSize, maxKeptTable) // of its table, which may come later
+		}
 	}
 	return n
 }

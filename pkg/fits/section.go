@@ -16,11 +16,15 @@ const (
 	maxRuns   = 4096      // runs of pixels in one read
 )
 
-// Section is a box of pixels of an image that is not compressed, ready to be read.
+// Section is a box of pixels of an image, ready to be read.
 type Section struct {
 	Cost Cost // of the store that will be read; [Local] unless set
 
-	hdu   *HDU
+	hdu     *HDU
+	tiles   *tiling   // of a compressed image, which has none of the runs below; or nil
+	box     pixel.Box // of a compressed image
+	forward bool      // the reader goes forward only, at one read at a time
+
 	size  int64   // bytes of the box
 	first int64   // byte of the file where the first run begins
 	run   int64   // bytes of a run: pixels of the box that are neighbours in the file
@@ -30,27 +34,36 @@ type Section struct {
 
 // Section plans to read a box of the image's pixels.
 //
-// The error is [fault.Unsupported] if the HDU is no image or its pixels are compressed,
-// and [fault.Internal] if the box does not lie in the image.
+// The error is [fault.Unsupported] if the HDU is no image, or compressed in a way that is
+// not known; [fault.Corrupt] or [fault.TooLarge] if its table of tiles is broken or its
+// tiles are larger than is decoded; and [fault.Internal] if the box does not lie in the image.
 func (u *HDU) Section(box pixel.Box) (*Section, error) {
 	const op = "fits.HDU.Section"
 	switch {
 	case u.Err != nil:
 		return nil, u.Err
-	case u.Kind == TileCompressed:
-		return nil, fault.New(fault.Unsupported, op, "%s is tile-compressed, which cannot be cut without decoding its tiles", u)
 	case u.Kind == RandomGroups:
 		return nil, fault.New(fault.Unsupported, op, "%s holds random groups (visibilities), which are no image; expected an image HDU", u)
-	case u.Kind != Image:
+	case u.Kind != Image && u.Kind != TileCompressed:
 		return nil, fault.New(fault.Unsupported, op, "%s holds a %s; expected an image HDU", u, u.Kind)
 	case !box.Inside(u.Shape):
 		return nil, fault.New(fault.Internal, op, "the box %s does not lie in %s, of shape %d", box, u, u.Shape)
 	}
 	s := &Section{Cost: Local, hdu: u, first: u.DataOffset, run: pixelSize(u.BITPIX)}
+	if u.Kind == TileCompressed {
+		var err error
+		if s.tiles, err = u.tiling(); err != nil {
+			return nil, err
+		}
+	}
 	if box.Empty() {
 		return s, nil
 	}
-	s.size, _ = box.Bytes(s.run) // no overflow: the box lies in data whose size is known
+	s.size, _ = box.Bytes(s.run) // no overflow: the box lies in an image that can be counted
+	if u.Kind == TileCompressed {
+		s.box = box
+		return s, nil
+	}
 	stride, joined := s.run, true
 	for axis, side := range u.Shape {
 		n := box.Size(axis)
@@ -77,7 +90,8 @@ func (u *HDU) Raw() *Section {
 func (s *Section) Size() int64 { return s.size }
 
 // Stream reads the box from r, the file that was indexed, and passes its bytes to emit
-// in FITS order and big-endian as they are. Each piece has at most 256 KiB, may end
+// in FITS order and big-endian: as they are in the file or, if it is compressed, as
+// they were before. Each piece has at most 256 KiB, may end
 // within a pixel, and is valid until emit returns. emit is called by one goroutine.
 //
 // How the box is read is decided by s.Cost: neighbouring runs of pixels are read
@@ -91,6 +105,8 @@ func (s *Section) Stream(ctx context.Context, r io.ReaderAt, emit func(p []byte)
 	switch {
 	case s.size == 0:
 		return ctx.Err()
+	case s.tiles != nil:
+		return s.decode(ctx, r, emit)
 	case s.Cost.requests() > 1:
 		a := NewAhead(ctx, r, s)
 		defer a.Close()

@@ -197,7 +197,7 @@ func TestSectionRefuses(t *testing.T) {
 		text string
 	}{
 		{"random groups", 0, pixel.Whole([]int64{0, 3}), fault.Unsupported, "random groups"},
-		{"tiles", 1, pixel.Whole([]int64{100}), fault.Unsupported, "tile-compressed"},
+		{"tiles", 1, pixel.Whole([]int64{100}), fault.Corrupt, "TFIELDS = 0"},
 		{"outside", 2, pixel.Whole([]int64{4, 5}), fault.Internal, "[1:4,1:5]"},
 		{"fewer axes", 2, pixel.Whole([]int64{4}), fault.Internal, "shape"},
 	} {
