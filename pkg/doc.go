@@ -17,7 +17,7 @@
 //	soda                                     parameters of a request → what shall be cut
 //	indexes                                  headers that are known, of files used last
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
-//	uws  stencil  pixel  fits/tile           jobs, phases, XML · regions on the sky · boxes of pixels · codecs of tiles
+//	uws  stencil  pixel  fits/tile  votable  jobs, phases, XML · regions on the sky · boxes of pixels · codecs of tiles · VOTable
 //	sky  fault  outside                      directions and angles · kinds of error · what tests are judged by
 //
 // How a request becomes a FITS file: api reads the parameters (soda), writes a job (uws)
