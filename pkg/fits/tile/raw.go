@@ -41,22 +41,25 @@ func decodeGzip2(dst, src []byte, all, size int, p *Pixels) error {
 // src those of equal weight stand together, count of them.
 func unshuffle(dst, src []byte, count, size int) {
 	n := len(dst) / size
+	plane := func(k int) []byte { return src[k*count:][:n] }
+	dst = dst[:n*size]
 	switch size {
 	case 2:
-		b0, b1 := src[:n], src[count:][:n]
-		for i := range n {
-			binary.BigEndian.PutUint16(dst[2*i:], uint16(b0[i])<<8|uint16(b1[i]))
+		b0, b1 := plane(0), plane(1)
+		for i := range b0 {
+			binary.BigEndian.PutUint16(dst[2*i:2*i+2], uint16(b0[i])<<8|uint16(b1[i]))
 		}
 	case 4:
-		b0, b1, b2, b3 := src[:n], src[count:][:n], src[2*count:][:n], src[3*count:][:n]
-		for i := range n {
-			binary.BigEndian.PutUint32(dst[4*i:], uint32(b0[i])<<24|uint32(b1[i])<<16|uint32(b2[i])<<8|uint32(b3[i]))
+		b0, b1, b2, b3 := plane(0), plane(1), plane(2), plane(3)
+		for i := range b0 {
+			binary.BigEndian.PutUint32(dst[4*i:4*i+4], uint32(b0[i])<<24|uint32(b1[i])<<16|uint32(b2[i])<<8|uint32(b3[i]))
 		}
-	default:
-		for k := range size {
-			for i, b := range src[k*count:][:n] {
-				dst[i*size+k] = b
-			}
+	case 8:
+		b0, b1, b2, b3, b4, b5, b6, b7 := plane(0), plane(1), plane(2), plane(3), plane(4), plane(5), plane(6), plane(7)
+		for i := range b0 {
+			high := uint32(b0[i])<<24 | uint32(b1[i])<<16 | uint32(b2[i])<<8 | uint32(b3[i])
+			low := uint32(b4[i])<<24 | uint32(b5[i])<<16 | uint32(b6[i])<<8 | uint32(b7[i])
+			binary.BigEndian.PutUint64(dst[8*i:8*i+8], uint64(high)<<32|uint64(low))
 		}
 	}
 }
