@@ -76,15 +76,18 @@ func BenchmarkEncode(b *testing.B) {
 		{Codec: "GZIP_2", Bitpix: 16},
 		{Codec: "GZIP_2", Bitpix: -32},
 		{Codec: "NOCOMPRESS", Bitpix: -32},
+		{Codec: "RICE_1", Bitpix: -32, Quantised: true, Dither: tile.SubtractiveDither1, Seed: 1},
+		{Codec: "RICE_1", Bitpix: -64, Quantised: true, Dither: tile.SubtractiveDither1, Seed: 1},
 	} {
 		b.Run(fmt.Sprintf("%s/BITPIX%d", m.Codec, m.Bitpix), func(b *testing.B) {
+			e := tile.Encoder{Image: &m, Level: 4}
 			pix := noiseOnly(rand.New(rand.NewPCG(3, 4)), m.Bitpix, n, tame[0])
 			var out []byte
 			b.ReportAllocs()
 			b.SetBytes(int64(len(pix)))
 			for b.Loop() {
 				var err error
-				if out, err = m.Encode(out[:0], pix); err != nil {
+				if out, _, err = e.Encode(out[:0], pix, 256, 0); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io"
 	"sync"
 
+	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -58,37 +60,65 @@ func inflatedSize(src []byte) (size int64, ok bool) {
 	return int64(binary.LittleEndian.Uint32(src[len(src)-4:])), true
 }
 
-// deflateLevel is what CFITSIO uses: the noise of an image hardly shrinks at higher ones.
-const deflateLevel = gzip.BestSpeed
-
-// deflater is a gzip writer that is used again and again.
+// deflater makes gzips and is used again and again.
 type deflater struct {
-	gz       *gzip.Writer
-	shuffled []byte
+	out     bytes.Buffer
+	matches *flate.Writer // finds what repeats: masks, padding, the first bytes of floats
+	codes   *flate.Writer // shortens what is frequent alone, at which it is better: noise
+	planes  []byte
 }
 
 var deflaters = sync.Pool{New: func() any {
-	gz, _ := gzip.NewWriterLevel(nil, deflateLevel) // the level is legal
-	return &deflater{gz: gz}
+	z := new(deflater)
+	z.matches, _ = flate.NewWriter(nil, flate.BestSpeed) // the levels are legal
+	z.codes, _ = flate.NewWriter(nil, flate.HuffmanOnly)
+	return z
 }}
 
+// gzipHeader is that of no name, no time and no system (RFC 1952, section 2.3).
+const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+
 // deflate appends a gzip of pix to dst; if size is more than 1, the bytes of its values of
-// that size are shuffled before.
+// that size are shuffled before. Bytes of equal weight are alike and those of another
+// weight are not, so each lot of them is deflated by itself, in the better of two ways.
 func deflate(dst, pix []byte, size int) ([]byte, error) {
 	z := deflaters.Get().(*deflater)
 	defer deflaters.Put(z)
 	if size > 1 {
-		z.shuffled = shuffle(z.shuffled[:0], pix, size)
-		pix = z.shuffled
+		z.planes = grow(z.planes, len(pix))
+		shuffle(z.planes, pix, size)
+		pix = z.planes
 	}
-	out := bytes.NewBuffer(dst)
-	z.gz.Reset(out)
-	defer z.gz.Reset(io.Discard)
-	if _, err := z.gz.Write(pix); err != nil {
-		return nil, err
+	dst = append(dst, gzipHeader...)
+	for i := range size {
+		plane := pix[i*len(pix)/size : (i+1)*len(pix)/size]
+		z.out.Reset()
+		if err := z.blocks(z.matches, plane, i == size-1); err != nil {
+			return nil, err
+		}
+		first := z.out.Len()
+		if err := z.blocks(z.codes, plane, i == size-1); err != nil {
+			return nil, err
+		}
+		if first <= z.out.Len()-first {
+			z.out.Truncate(first)
+		} else {
+			z.out.Next(first)
+		}
+		dst = append(dst, z.out.Bytes()...)
 	}
-	if err := z.gz.Close(); err != nil {
-		return nil, err
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.ChecksumIEEE(pix))
+	return binary.LittleEndian.AppendUint32(dst, uint32(len(pix))), nil
+}
+
+// blocks deflates a plane up to the end of a byte.
+func (z *deflater) blocks(w *flate.Writer, plane []byte, last bool) error {
+	w.Reset(&z.out)
+	if _, err := w.Write(plane); err != nil {
+		return err
 	}
-	return out.Bytes(), nil
+	if last {
+		return w.Close()
+	}
+	return w.Flush()
 }

@@ -2,7 +2,6 @@ package tile
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
@@ -64,15 +63,31 @@ func unshuffle(dst, src []byte, count, size int) {
 	}
 }
 
-// shuffle appends the most significant bytes of values of size bytes, then the next ones.
-func shuffle(dst, src []byte, size int) []byte {
-	dst = slices.Grow(dst, len(src))
-	for k := range size {
-		for i := k; i < len(src); i += size {
-			dst = append(dst, src[i])
+// shuffle writes to dst the most significant bytes of the values of size bytes in src, then
+// the next ones.
+func shuffle(dst, src []byte, size int) {
+	n := len(src) / size
+	plane := func(k int) []byte { return dst[k*n:][:n] }
+	switch size {
+	case 2:
+		b0, b1 := plane(0), plane(1)
+		for i := range b0 {
+			v := src[2*i : 2*i+2]
+			b0[i], b1[i] = v[0], v[1]
+		}
+	case 4:
+		b0, b1, b2, b3 := plane(0), plane(1), plane(2), plane(3)
+		for i := range b0 {
+			v := src[4*i : 4*i+4]
+			b0[i], b1[i], b2[i], b3[i] = v[0], v[1], v[2], v[3]
+		}
+	case 8:
+		b0, b1, b2, b3, b4, b5, b6, b7 := plane(0), plane(1), plane(2), plane(3), plane(4), plane(5), plane(6), plane(7)
+		for i := range b0 {
+			v := src[8*i : 8*i+8]
+			b0[i], b1[i], b2[i], b3[i], b4[i], b5[i], b6[i], b7[i] = v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
 		}
 	}
-	return dst
 }
 
 func encodePlain(dst, pix []byte, _ *Image) ([]byte, error) { return append(dst, pix...), nil }
