@@ -1,0 +1,89 @@
+package firestorejobs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"cloud.google.com/go/firestore"
+
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+)
+
+// List implements [jobstore.Store].
+func (s *Store) List(ctx context.Context, f jobstore.Filter) ([]*uws.Job, error) {
+	return s.collect(ctx, "List", s.listed(f))
+}
+
+// listed is the query of a list. It always names phases, so that one index serves it.
+func (s *Store) listed(f jobstore.Filter) firestore.Query {
+	phases := slices.Clone(f.Phases)
+	if len(phases) == 0 {
+		phases = slices.DeleteFunc(slices.Clone(uws.Phases), func(p uws.Phase) bool { return p == uws.Archived })
+	}
+	slices.Sort(phases)
+	q := s.client.Collection(Collection).Where("phase", "in", slices.Compact(phases))
+	if !f.All {
+		q = q.Where("owner", "==", f.Owner)
+	}
+	if !f.After.IsZero() {
+		q = q.Where("listed", ">", f.After)
+	}
+	q = q.OrderBy("listed", firestore.Desc).OrderBy(firestore.DocumentID, firestore.Desc)
+	if f.Last > 0 {
+		q = q.Limit(f.Last)
+	}
+	return q
+}
+
+// Due implements [jobstore.Store].
+func (s *Store) Due(ctx context.Context, shard, limit int) ([]*uws.Job, time.Time, error) {
+	now, err := s.clock(ctx)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	jobs, err := s.collect(ctx, "Due", s.due(shard, limit, now))
+	return jobs, now, err
+}
+
+func (s *Store) due(shard, limit int, now time.Time) firestore.Query {
+	return s.client.Collection(Collection).Where("shard", "==", shard).Where("dueAt", "<=", now).OrderBy("dueAt", firestore.Asc).Limit(limit)
+}
+
+// clock asks Firestore for its time, by reading a document that is not there.
+func (s *Store) clock(ctx context.Context) (time.Time, error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	none := s.client.Collection(checks).Doc("clock")
+	snapshots, err := s.client.GetAll(ctx, []*firestore.DocumentRef{none})
+	if err != nil {
+		return time.Time{}, failed(err, "Due", "the clock of the store of jobs cannot be read")
+	}
+	return snapshots[0].ReadTime.UTC(), nil
+}
+
+func (s *Store) collect(ctx context.Context, op string, q firestore.Query) (jobs []*uws.Job, err error) {
+	bounded, cancel := bound(ctx)
+	defer cancel()
+	found, err := q.Documents(bounded).GetAll()
+	if err != nil {
+		return nil, failed(err, op, "the jobs cannot be listed")
+	}
+	for _, snapshot := range found {
+		r, err := s.decode(bounded, snapshot)
+		if errors.Is(err, errMoved) {
+			r, err = s.read(ctx, snapshot.Ref.ID)
+		}
+		if errors.Is(err, fault.NotFound) {
+			continue // purged since the query
+		}
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, r.job)
+	}
+	return jobs, nil
+}

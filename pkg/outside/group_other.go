@@ -1,0 +1,7 @@
+//go:build !unix
+
+package outside
+
+import "syscall"
+
+func ownGroup() *syscall.SysProcAttr { return nil }
