@@ -58,21 +58,40 @@ func outlineHeader(outline *part, of *fits.Header) (*fits.Header, error) {
 // drawOutline returns the data of an outline.
 func drawOutline(r *raster) fits.Data {
 	return func(ctx context.Context, emit func([]byte) error) error {
-		row := make([]byte, r.nx)
+		piece := make([]byte, 0, min(int64(r.nx)*int64(r.ny), 64<<10))
+		draw := func(n int, value byte) error {
+			for n > 0 {
+				if len(piece) == cap(piece) {
+					if err := emit(piece); err != nil {
+						return err
+					}
+					piece = piece[:0]
+				}
+				at := len(piece)
+				piece = piece[:min(at+n, cap(piece))]
+				n -= len(piece) - at
+				for i := range piece[at:] {
+					piece[at+i] = value
+				}
+			}
+			return nil
+		}
 		for y := range r.ny {
-			if err := ctx.Err(); err != nil {
+			out, err := r.outside(ctx, y)
+			if err != nil {
 				return err
 			}
-			for x := range row {
-				row[x] = 1
-			}
-			for _, q := range r.outside(y) {
-				clear(row[q.from:q.upto])
-			}
-			if err := emit(row); err != nil {
-				return err
+			x := 0
+			for _, q := range append(out, run{r.nx, r.nx}) {
+				if err := draw(q.from-x, 1); err != nil {
+					return err
+				}
+				if err := draw(q.upto-q.from, 0); err != nil {
+					return err
+				}
+				x = q.upto
 			}
 		}
-		return nil
+		return emit(piece)
 	}
 }

@@ -1,14 +1,19 @@
 package cutout
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/sky"
 	"github.com/seltzer-soda/seltzer/pkg/stencil"
 	"github.com/seltzer-soda/seltzer/pkg/wcs"
 )
@@ -24,6 +29,16 @@ func system(t testing.TB, cards string) *wcs.System {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// outsideOf returns the runs of a row that are outside.
+func outsideOf(t *testing.T, r *raster, row int) []run {
+	t.Helper()
+	out, err := r.outside(t.Context(), row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(out)
 }
 
 // A raster that follows the border says of every pixel what the stencil says of its centre.
@@ -88,12 +103,12 @@ func TestRasterIsExact(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if (r.bands != nil) != projection.fast {
-					t.Errorf("%s: the border was followed: %t", text, r.bands != nil)
+				if r.followed != projection.fast {
+					t.Errorf("%s: the border was followed: %t", text, r.followed)
 				}
 				slow := &raster{system: s, st: st, x0: r.x0, y0: r.y0, nx: r.nx, ny: r.ny, alone: r.alone}
 				for y := range r.ny {
-					if got, want := slices.Clone(r.outside(y)), slow.outside(y); !slices.Equal(got, want) {
+					if got, want := outsideOf(t, r, y), outsideOf(t, slow, y); !slices.Equal(got, want) {
 						t.Fatalf("%s: row %d is %v outside, want %v", text, y, got, want)
 					}
 				}
@@ -117,7 +132,7 @@ func TestRasterOfAPoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := slices.Clone(r.outside(1)); !slices.Equal(got, []run{{0, 1}, {2, 4}}) || r.alone != [2]int{1, 1} {
+	if got := outsideOf(t, r, 1); !slices.Equal(got, []run{{0, 1}, {2, 4}}) || r.alone != [2]int{1, 1} {
 		t.Errorf("outside are %v, alone is %v; want all but pixel 1 of row 1", got, r.alone)
 	}
 }
@@ -138,9 +153,168 @@ func BenchmarkRaster(b *testing.B) {
 					b.Fatal(err)
 				}
 				for y := range r.ny {
-					r.outside(y)
+					if _, err := r.outside(b.Context(), y); err != nil {
+						b.Fatal(err)
+					}
 				}
 			}
 		})
+	}
+}
+
+// counted is a stencil that counts the directions that it is asked about.
+type counted struct {
+	stencil.Stencil
+	asked int
+}
+
+func (c *counted) Contains(v sky.Vec) bool {
+	c.asked++
+	return c.Stencil.Contains(v)
+}
+
+// comb is a polygon of 1002 vertices with teeth 8 pixels wide, 16 apart, that stand upright or lie.
+func comb(t *testing.T, s *wcs.System, upright bool) stencil.Stencil {
+	t.Helper()
+	text := "POLYGON"
+	add := func(a, b float64) {
+		p := []float64{a, b}
+		if !upright {
+			p[0], p[1] = b, a
+		}
+		if _, err := s.ToSky(p, p); err != nil {
+			t.Fatal(err)
+		}
+		text += fmt.Sprintf(" %.15g %.15g", p[0], p[1])
+	}
+	for i := range 250 {
+		x := 16.384 * float64(i)
+		add(x+3.3, 100.2)
+		add(x+3.4, 4062.7)
+		add(x+11.1, 4062.6)
+		add(x+11.3, 100.3)
+	}
+	add(4095, 50.5)
+	add(1.2, 51.5)
+	return mustParse(t, text)
+}
+
+// A border that crosses every row hundreds of times costs no more than a look at the pixels
+// on it.
+func TestRasterOfAComb(t *testing.T) {
+	s := system(t, tan(10, 20))
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, upright := range []bool{true, false} {
+		st := &counted{Stencil: comb(t, s, upright)}
+		r, err := newRaster(t.Context(), s, st, pixel.Box{Min: []int64{0, 0}, Max: []int64{4096, 4096}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := &raster{system: s, st: st.Stencil, x0: r.x0, y0: r.y0, nx: r.nx, ny: r.ny, alone: r.alone}
+		for y := range r.ny {
+			got := outsideOf(t, r, y)
+			if random.IntN(400) == 0 && !slices.Equal(got, outsideOf(t, slow, y)) {
+				t.Errorf("upright %t: row %d is %v outside, want %v", upright, y, got, outsideOf(t, slow, y))
+			}
+		}
+		if border := 500 * 4000; st.asked > border/4 {
+			t.Errorf("upright %t: %d of 4096² pixels were looked at, for a border of %d", upright, st.asked, border)
+		}
+	}
+}
+
+// Rows come again for each plane and each pass, and are the same; those that are not
+// remembered are swept again.
+func TestRasterAgain(t *testing.T) {
+	s := system(t, tan(10, 20))
+	r, err := newRaster(t.Context(), s, comb(t, s, true), pixel.Box{Min: []int64{0, 0}, Max: []int64{4096, 2000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([][]run, r.ny)
+	for y := range r.ny {
+		first[y] = outsideOf(t, r, y)
+	}
+	if n := len(r.ends); n == 0 || n > 1500 {
+		t.Fatalf("%d rows of %d are remembered; want some and not all", n, r.ny)
+	}
+	for _, y := range []int{1999, 0, 1, 2, len(r.ends) - 1, len(r.ends), len(r.ends) + 1, 1500, 1501, 3, 1502} {
+		if got := outsideOf(t, r, y); !slices.Equal(got, first[y]) {
+			t.Errorf("row %d is %v outside, the first time %v", y, got, first[y])
+		}
+	}
+}
+
+// The memory of a raster does not grow with its rows, nor that of an outline with its columns.
+func TestRasterOfALongImage(t *testing.T) {
+	const long = 1 << 29
+	s := system(t, strings.ReplaceAll(tan(10, 20), "0.001", "0.00000001"))
+	st := mustParse(t, "CIRCLE 10 20 1")
+	for _, frame := range []pixel.Box{{Min: []int64{0, 0}, Max: []int64{1, long}}, {Min: []int64{0, 0}, Max: []int64{long, 1}}} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := newRaster(t.Context(), s, st, frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		enough := errors.New("enough")
+		n := 0
+		err = drawOutline(r)(t.Context(), func(p []byte) error {
+			if n += len(p); n >= 1<<20 {
+				return enough
+			}
+			return nil
+		})
+		if !errors.Is(err, enough) {
+			t.Error(err)
+		}
+		runtime.ReadMemStats(&after)
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 32<<20 {
+			t.Errorf("%v: %d bytes were allocated, want at most 32 MB", frame, grown)
+		}
+	}
+}
+
+// A raster ends with its context, in the middle of a row too.
+func TestRasterEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := system(t, strings.ReplaceAll(strings.ReplaceAll(tan(10, 20), "TAN", "AIT"), "0.001", "0.0000003"))
+	st := &counted{Stencil: mustParse(t, "CIRCLE 10 20 180")}
+	r := &raster{system: s, st: st, nx: 1 << 29, ny: 1, alone: [2]int{-1, -1}, row: -1}
+	time.AfterFunc(10*time.Millisecond, cancel)
+	if _, err := r.outside(ctx, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v after %d pixels, want context.Canceled", err, st.asked)
+	}
+	if _, err := newRaster(ctx, s, st, pixel.Box{Min: []int64{0, 0}, Max: []int64{100, 100}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+}
+
+// A border may go on beyond the horizon of the projection.
+func TestRasterByTheHorizon(t *testing.T) {
+	cards := strings.NewReplacer("CRPIX1  = 50.0", "CRPIX1  = 700", "0.001", "0.5").Replace(tan(10, 20))
+	s := system(t, cards)
+	p := []float64{50, 40}
+	if hidden, err := s.ToSky(p, p); err != nil || hidden > 0 {
+		t.Fatal(hidden, err)
+	}
+	ra, dec := p[0], p[1]
+	for _, text := range []string{
+		fmt.Sprintf("CIRCLE %g %g 30", ra, dec-30), fmt.Sprintf("CIRCLE %g %g 80", ra+80, dec),
+		fmt.Sprintf("RANGE %g %g %g %g", ra-0.1, ra+60, dec-50, dec+0.1), fmt.Sprintf("POLYGON %g %g %g %g %g %g", ra-5, dec+1, ra+70, dec-50, ra+70, dec+40),
+	} {
+		r, err := newRaster(t.Context(), s, mustParse(t, text), pixel.Box{Min: []int64{0, 0}, Max: []int64{100, 80}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slow := &raster{system: s, st: r.st, x0: r.x0, y0: r.y0, nx: r.nx, ny: r.ny, alone: r.alone}
+		for y := range r.ny {
+			if got, want := outsideOf(t, r, y), outsideOf(t, slow, y); !slices.Equal(got, want) {
+				t.Fatalf("%s: row %d is %v outside, want %v", text, y, got, want)
+			}
+		}
+		if len(r.lines) == 0 || !r.followed {
+			t.Errorf("%s: %d lines, followed %t", text, len(r.lines), r.followed)
+		}
 	}
 }

@@ -124,8 +124,12 @@ func masked(data fits.Data, r *raster, with *paint, frame pixel.Box, x, y int, s
 				number := from / row
 				start := number * row
 				next := min(start+row, end)
-				for _, out := range r.outside(int(number / repeat % ny)) {
-					lo, hi := max(start+int64(out.from)*step, from), min(start+int64(out.upto)*step, next)
+				out, err := r.outside(ctx, int(number/repeat%ny))
+				if err != nil {
+					return err
+				}
+				for _, q := range out {
+					lo, hi := max(start+int64(q.from)*step, from), min(start+int64(q.upto)*step, next)
 					if lo < hi {
 						with.apply(b[lo-at:hi-at], lo)
 					}
