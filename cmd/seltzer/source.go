@@ -42,10 +42,9 @@ func openSource(ctx context.Context, name string) (_ *source, err error) {
 	if s.Source, err = s.root.Open(ctx, object); err != nil {
 		return nil, err
 	}
-	if s.File, err = fits.Open(objects.Bind(ctx, s.Source, &s.count), s.Source.Size()); err != nil {
+	if s.File, err = fits.CostOf(place).Open(objects.Bind(ctx, s.Source, &s.count), s.Source.Size()); err != nil {
 		return nil, err
 	}
-	s.File.Cost = fits.CostOf(place)
 	return s, nil
 }
 

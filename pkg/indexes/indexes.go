@@ -43,19 +43,29 @@ func New(limit int64) *Cache {
 	return &Cache{limit: limit, known: make(map[Key]*list.Element), order: list.New()}
 }
 
-// Open opens a FITS file as [fits.Open] does. Of an object that is known nothing is read,
+// Open opens a FITS file in a store of that cost as [fits.Cost.Open] does. Of an object that is known nothing is read,
 // unless it is a gzip; the headers of one that is not are read once, however many ask for
-// them at the same time. r reads until ctx ends.
-func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64) (*fits.File, error) {
+// them at the same time. r reads until ctx ends, and is not read after Open has returned.
+func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, cost fits.Cost) (*fits.File, error) {
+	known := func(x *fits.Index) (*fits.File, error) {
+		f, err := fits.OpenKnown(r, size, x)
+		if err == nil {
+			f.Cost = cost
+		}
+		return f, err
+	}
 	for {
 		if x := c.get(key); x != nil {
-			return fits.OpenKnown(r, size, x)
+			return known(x)
 		}
 		var file atomic.Pointer[fits.File] // set if the headers were read with r
 		var led atomic.Bool                // whether it was this caller who read
 		answer := c.flights.DoChan(key.Object+"\x00"+key.Generation, func() (any, error) {
 			led.Store(true)
-			f, err := fits.Open(r, size)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			f, err := cost.Open(r, size)
 			if err != nil {
 				return nil, err
 			}
@@ -65,13 +75,16 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64) (*
 		})
 		select {
 		case <-ctx.Done():
+			if led.Load() { // else, if it is this caller's turn later, nothing is read any more
+				<-answer
+			}
 			return nil, ctx.Err()
 		case a := <-answer:
 			switch f := file.Load(); {
 			case f != nil:
 				return f, nil
 			case a.Err == nil:
-				return fits.OpenKnown(r, size, a.Val.(*fits.Index))
+				return known(a.Val.(*fits.Index))
 			case ctx.Err() == nil && !led.Load() && fault.Transient(a.Err): // of the caller who read, and may have left
 				continue
 			}

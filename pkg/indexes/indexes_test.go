@@ -52,7 +52,7 @@ func image(t *testing.T) []byte {
 
 func open(t *testing.T, c *indexes.Cache, key indexes.Key, f *file) *fits.File {
 	t.Helper()
-	opened, err := c.Open(t.Context(), key, f, f.Size())
+	opened, err := c.Open(t.Context(), key, f, f.Size(), fits.Local)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestAKnownObjectIsNotRead(t *testing.T) {
 			t.Errorf("%s: the file that was opened cannot be read: %v", tt.name, err)
 		}
 	}
-	if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, bytes.NewReader(all[:2880]), 2880); !errors.Is(err, fault.Corrupt) {
+	if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, bytes.NewReader(all[:2880]), 2880, fits.Local); !errors.Is(err, fault.Corrupt) {
 		t.Errorf("another size at the same generation: %v, want fault.Corrupt", err)
 	}
 }
@@ -119,7 +119,7 @@ func TestManyAtOnceReadOnce(t *testing.T) {
 	for i := range 20 {
 		wg.Go(func() {
 			f := &file{Reader: bytes.NewReader(all), wait: gate}
-			if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, f, f.Size()); err != nil {
+			if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, f, f.Size(), fits.Local); err != nil {
 				t.Error(err)
 			}
 			reads.Add(f.reads.Load())
@@ -144,7 +144,7 @@ func TestTheReaderGoesAway(t *testing.T) {
 	var wg sync.WaitGroup
 	leader := &file{Reader: bytes.NewReader(image(t)), wait: gate, err: context.Canceled}
 	wg.Go(func() {
-		if _, err := c.Open(ctx, key, leader, leader.Size()); !errors.Is(err, context.Canceled) {
+		if _, err := c.Open(ctx, key, leader, leader.Size(), fits.Local); !errors.Is(err, context.Canceled) {
 			t.Errorf("the caller who gave up: %v, want context.Canceled", err)
 		}
 	})
@@ -153,7 +153,7 @@ func TestTheReaderGoesAway(t *testing.T) {
 	}
 	wg.Go(func() {
 		f := &file{Reader: bytes.NewReader(image(t))}
-		if _, err := c.Open(t.Context(), key, f, f.Size()); err != nil {
+		if _, err := c.Open(t.Context(), key, f, f.Size(), fits.Local); err != nil {
 			t.Errorf("the caller who waited: %v", err)
 		}
 	})
@@ -162,11 +162,33 @@ func TestTheReaderGoesAway(t *testing.T) {
 	wg.Wait()
 }
 
+// TestNothingIsReadAfterOpen: the caller closes what it had opened when it gives up.
+func TestNothingIsReadAfterOpen(t *testing.T) {
+	c := indexes.New(1 << 20)
+	ctx, cancel := context.WithCancel(t.Context())
+	gate := make(chan struct{})
+	f := &file{Reader: bytes.NewReader(image(t)), wait: gate}
+	time.AfterFunc(10*time.Millisecond, cancel)
+	time.AfterFunc(50*time.Millisecond, func() { close(gate) })
+	_, err := c.Open(ctx, indexes.Key{Object: "a", Generation: "1"}, f, f.Size(), fits.Local)
+	select {
+	case <-gate:
+	default:
+		if f.reads.Load() > 0 {
+			t.Error("Open returned while its reader was read")
+		}
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want context.Canceled", err)
+	}
+	<-gate
+}
+
 func TestFailuresAreNotKept(t *testing.T) {
 	c := indexes.New(1 << 20)
 	down := fault.New(fault.Unavailable, "test", "the store is down")
 	f := &file{Reader: bytes.NewReader(image(t)), err: down}
-	if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, f, f.Size()); !errors.Is(err, down) {
+	if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, f, f.Size(), fits.Local); !errors.Is(err, down) {
 		t.Errorf("the store is down: %v, want that", err)
 	}
 	f.err = nil

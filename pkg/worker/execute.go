@@ -197,11 +197,10 @@ func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress
 func (w *Worker) plan(ctx context.Context, dataset *archive.Dataset, source objects.Source, count *objects.Count, request cutout.Request) (*cutout.Plan, error) {
 	root := dataset.Root.String()
 	key := indexes.Key{Object: root + "\x00" + source.Name(), Generation: source.Generation()}
-	file, err := w.Indexes.Open(ctx, key, objects.Bind(ctx, source, count), source.Size())
+	file, err := w.Indexes.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(root))
 	if err != nil {
 		return nil, err
 	}
-	file.Cost = fits.CostOf(root)
 	return cutout.New(file, request)
 }
 

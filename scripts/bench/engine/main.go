@@ -167,12 +167,9 @@ func (c *cutter) open(ctx context.Context) (err error) {
 	}
 	r := objects.Bind(ctx, c.source, &c.count)
 	if c.mode == "known" {
-		c.file, err = c.indexes.Open(ctx, indexes.Key{Object: c.place + c.name, Generation: c.source.Generation()}, r, c.source.Size())
+		c.file, err = c.indexes.Open(ctx, indexes.Key{Object: c.place + c.name, Generation: c.source.Generation()}, r, c.source.Size(), c.cost)
 	} else {
-		c.file, err = fits.Open(r, c.source.Size())
-	}
-	if err == nil {
-		c.file.Cost = c.cost
+		c.file, err = c.cost.Open(r, c.source.Size())
 	}
 	return err
 }
