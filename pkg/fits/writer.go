@@ -50,7 +50,6 @@ type Data func(ctx context.Context, emit func(p []byte) error) error
 // do not agree, and [fault.Unavailable] if the second pass differs from the first. After
 // an error the file is not usable.
 func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data) error {
-	const op = "fits.Writer.WriteHDU"
 	if err := w.check(h, size); err != nil {
 		return err
 	}
@@ -72,6 +71,16 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	if err != nil {
 		return err
 	}
+	if keep {
+		data = nil
+	}
+	return w.finish(ctx, h, size, m, first, data)
+}
+
+// finish writes a header and size bytes of data with the given sum: those that m holds or,
+// if again is not nil, what it produces.
+func (w *Writer) finish(ctx context.Context, h *Header, size int64, m *memory, first sum, again Data) (err error) {
+	const op = "fits.Writer.WriteHDU"
 	padding := pad(h, size)
 	datasum := first
 	datasum.add(padding)
@@ -82,14 +91,14 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 		return err
 	}
 	w.hdus++
-	if keep {
+	if again == nil {
 		if err := w.write(m.data); err != nil {
 			return err
 		}
 		return w.write(padding)
 	}
 	var second sum
-	err = produce(ctx, size, data, func(p []byte) error {
+	err = produce(ctx, size, again, func(p []byte) error {
 		second.add(p)
 		return w.write(p)
 	})
