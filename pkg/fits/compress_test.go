@@ -102,10 +102,10 @@ func TestCompressedImagesAreReadByAll(t *testing.T) {
 	random := rand.New(rand.NewPCG(21, 22))
 	dir := t.TempDir()
 	names := []string{"-W", "error", "-c", readers}
-	for _, shape := range [][]int64{{300, 200}, {400, 250}, {70_001, 3}, {1, 1, 5000}, {90, 80, 12}, {300, 500, 3}, {7, 3}, {150_000}, {1}} {
-		for _, bitpix := range []int{8, 16, 32, 64, -32, -64} {
-			for _, how := range []fits.Compression{fits.GZIP2, fits.Rice} {
-				if bitpix == 64 && how == fits.Rice || len(shape) == 1 && bitpix != -32 {
+	for i, shape := range [][]int64{{300, 200}, {400, 250}, {70_001, 3}, {1, 1, 5000}, {90, 80, 12}, {300, 500, 3}, {7, 3}, {150_000}, {1}} {
+		for j, bitpix := range []int{8, 16, 32, 64, -32, -64} {
+			for k, how := range []fits.Compression{fits.GZIP2, fits.Rice} {
+				if bitpix == 64 && how == fits.Rice || i > 0 && (i+j+k)%2 > 0 {
 					continue
 				}
 				name := fmt.Sprintf("%v %d %s", shape, bitpix, how)
@@ -148,12 +148,13 @@ func TestCompressedImagesAreReadByAll(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				i := slices.IndexFunc(g.HDUs, (*fits.HDU).Image)
-				if err := sameValues(pixelsOf(t, g, g.HDUs[i]), decoded, bitpix); err != nil {
+				number := slices.IndexFunc(g.HDUs, (*fits.HDU).Image)
+				v := g.HDUs[number]
+				if err := sameValues(pixelsOf(t, g, v), decoded, bitpix); err != nil {
 					t.Errorf("%s: funpack: %v", name, err)
 				}
-				if object, _, _ := g.HDUs[i].Header.Text("OBJECT"); object != name || (i == 0) != (len(shape) == 2) {
-					t.Errorf("%s: funpack makes it HDU %d with OBJECT = %q", name, i, object)
+				if object, _, _ := v.Header.Text("OBJECT"); object != name || (number == 0) != (len(shape) == 2) {
+					t.Errorf("%s: funpack makes it HDU %d with OBJECT = %q", name, number, object)
 				}
 			}
 		}
