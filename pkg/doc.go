@@ -11,7 +11,7 @@
 //	demo                                     the archive that a newcomer's server shows
 //	auth                                     who is asking
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
-//	jobstore/firestorejobs                   backends on Google Cloud
+//	jobstore/firestorejobs  queue/pubsubqueue    backends on Google Cloud
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
 //	sqlitedb                                 the one SQLite file: durability and group commit
 //	cutout                                   plans and extracts pixels, cards, provenance
