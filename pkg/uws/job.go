@@ -74,13 +74,14 @@ type Param struct {
 
 // Result is one file that a job made. Its bytes are the object Object in the results bucket.
 type Result struct {
-	ID      string `json:"id"`      // child of the job's results, such as "result"
-	Object  string `json:"object"`  // results/<job>/<attempt>/<name>
-	Name    string `json:"name"`    // file name for people, such as "m13.fits"
-	MIME    string `json:"mime"`    // media type of the bytes
-	Size    int64  `json:"size"`    // bytes
-	CRC32C  uint32 `json:"crc32c"`  // CRC-32C (Castagnoli) of the bytes
-	Overlap bool   `json:"overlap"` // false: the text says that no pixel was selected
+	ID      string `json:"id"`               // child of the job's results, such as "result"
+	Object  string `json:"object"`           // results/<job>/<attempt>/<name>
+	Name    string `json:"name"`             // file name for people, such as "m13.fits"
+	MIME    string `json:"mime"`             // media type of the bytes
+	Size    int64  `json:"size"`             // bytes
+	CRC32C  uint32 `json:"crc32c"`           // CRC-32C (Castagnoli) of the bytes
+	Overlap bool   `json:"overlap"`          // false: no cutout, but a text that says why there is none …
+	Failed  bool   `json:"failed,omitempty"` // … which is an error, not that no pixel was selected
 }
 
 // Failure is why a job is in phase ERROR or ABORTED: the errorSummary of UWS.
@@ -91,10 +92,12 @@ type Failure struct {
 	Detail    string `json:"detail,omitempty"`
 }
 
-// Progress counts what a running job has done, in bytes of output.
+// Progress counts what a running job has done.
 type Progress struct {
-	Done  int64 `json:"done"`
-	Total int64 `json:"total"`
+	Done    int64 `json:"done"`              // bytes of the present result
+	Total   int64 `json:"total"`             // bytes that it will have
+	Results int   `json:"results,omitempty"` // that are complete
+	Of      int   `json:"of,omitempty"`      // results that there will be
 }
 
 // Shards is the number of parts into which the sweep divides the jobs.
@@ -119,6 +122,7 @@ type Job struct {
 	PurgeAfter        time.Time     `json:"purgeAfter"` // the store may forget the job after this
 
 	Results  []Result `json:"results,omitempty"`
+	Partial  []Result `json:"partial,omitempty"` // that are complete while the job runs: the next attempt goes on after them
 	Failure  *Failure `json:"failure,omitempty"`
 	Progress Progress `json:"progress,omitzero"`
 
@@ -152,6 +156,7 @@ func (j *Job) Clone() *Job {
 	c := *j
 	c.Params = append([]Param(nil), j.Params...)
 	c.Results = append([]Result(nil), j.Results...)
+	c.Partial = append([]Result(nil), j.Partial...)
 	if j.Failure != nil {
 		f := *j.Failure
 		c.Failure = &f

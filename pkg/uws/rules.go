@@ -45,6 +45,10 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 	}
 	if to.Terminal() && to != Archived {
 		j.Ended = now
+		if to != Completed { // what was made so far stays (UWS 1.1, section 2.1.3)
+			j.Results = j.Partial
+		}
+		j.Partial = nil
 		j.Claim = ""
 		if to != Aborted { // an aborted worker may still be writing until its lease ends
 			j.LeaseUntil = time.Time{}
@@ -154,6 +158,16 @@ func (j *Job) Holds(claim string) error {
 	return nil
 }
 
+// Keep notes the results that claim has completed, so that they stay however the
+// attempt ends.
+func (j *Job) Keep(claim string, partial []Result) error {
+	if err := j.Holds(claim); err != nil {
+		return err
+	}
+	j.Partial = partial
+	return nil
+}
+
 // Beat extends the lease of claim and reports progress.
 func (j *Job) Beat(now time.Time, claim string, p Progress) error {
 	if err := j.Holds(claim); err != nil {
@@ -211,6 +225,9 @@ func (j *Job) Yield(now time.Time, claim, cause string, delay time.Duration) err
 	}
 	return nil
 }
+
+// LastAttempt reports whether the job has no attempt after the present one.
+func (j *Job) LastAttempt() bool { return j.spent() }
 
 // spent reports whether the job has used up its attempts. A server that is stopped or
 // killed costs the jobs at work an attempt that was not theirs; but a job that kills the

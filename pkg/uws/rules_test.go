@@ -26,6 +26,7 @@ type life struct {
 	held   bool     // the last worker has neither ended, given back nor lost its claim
 	ended  time.Time
 	phase  Phase // the terminal phase it ended in
+	kept   []Result
 	latest time.Time
 }
 
@@ -135,6 +136,13 @@ func (l *life) beat(t *rapid.T) {
 	p := Progress{Done: int64(len(l.claims)), Total: 9}
 	if l.asWorker(t, "Beat", func(claim string) error { return l.job.Beat(l.now, claim, p) }) && (!l.job.Live(l.now) || l.job.Progress != p) {
 		t.Fatalf("after a heartbeat: live %t, progress %v", l.job.Live(l.now), l.job.Progress)
+	}
+}
+
+func (l *life) keep(t *rapid.T) {
+	kept := append(slices.Clone(l.kept), Result{ID: fmt.Sprint("cutout-", len(l.kept)+1)})
+	if l.asWorker(t, "Keep", func(claim string) error { return l.job.Keep(claim, kept) }) {
+		l.kept = kept
 	}
 }
 
@@ -272,8 +280,13 @@ func (l *life) check(t *rapid.T) {
 	if l.held != (j.Claim != "") || l.held && j.Phase != Executing {
 		t.Fatalf("held %t, claim %q, %s", l.held, j.Claim, j.Phase)
 	}
-	if len(j.Results) > 0 && l.phase != Completed {
-		t.Fatalf("%d results of a job that ended as %q", len(j.Results), l.phase)
+	switch { // results are seen when the job has ended, and are then what was kept of it
+	case l.phase == "":
+		if len(j.Results) > 0 || !slices.Equal(j.Partial, l.kept) {
+			t.Fatalf("%d results of a job that has not ended, and %v kept, want %v", len(j.Results), j.Partial, l.kept)
+		}
+	case len(j.Partial) > 0, l.phase != Completed && !slices.Equal(j.Results, l.kept):
+		t.Fatalf("a job that ended as %s has the results %v, and %v kept, want %v", l.phase, j.Results, j.Partial, l.kept)
 	}
 	if (j.Failure != nil || l.phase == Error) && (l.phase != Error && l.phase != Aborted || j.Failure == nil) {
 		t.Fatalf("%s after %q with failure %+v", j.Phase, l.phase, j.Failure)
@@ -307,6 +320,7 @@ func TestEveryLifeKeepsTheRules(t *testing.T) {
 			"take":    l.take,
 			"retake":  func(t *rapid.T) { l.advance(t); l.take(t) },
 			"beat":    l.beat,
+			"keep":    l.keep,
 			"yield":   l.yield,
 			"orphan":  l.orphan,
 			"stop":    l.stop,

@@ -4,21 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"path"
-	"runtime/debug"
-	"strings"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/seltzer-soda/seltzer/pkg/archive"
-	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
-	"github.com/seltzer-soda/seltzer/pkg/fits"
-	"github.com/seltzer-soda/seltzer/pkg/indexes"
-	"github.com/seltzer-soda/seltzer/pkg/objects"
-	"github.com/seltzer-soda/seltzer/pkg/soda"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -36,11 +27,14 @@ const (
 	pause = 200 * time.Millisecond
 )
 
+// keepEvery is how often new results of a job of several cuts are kept in the store.
+const keepEvery = 2 * time.Second
+
 // outcome is what came of an attempt.
 type outcome struct {
-	results []uws.Result
-	err     error // nil: results are complete
-	objects []string
+	results []uws.Result // complete ones, in the order of the cuts
+	err     error        // nil: results are all there are
+	objects []string     // that this attempt wrote
 }
 
 // execute works on a claimed job until it is done, fails, is aborted or takes too long.
@@ -49,14 +43,17 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 	defer cancel(nil)
 	ctx, stop := context.WithTimeoutCause(ctx, j.ExecutionDuration, errLong)
 	defer stop()
-	var done progress
+	b, err := w.newBatch(j)
+	if err != nil {
+		return outcome{err: err}
+	}
+	defer b.close()
 	var guards sync.WaitGroup
-	guards.Go(func() { w.heartbeat(ctx, cancel, j.ID, claim, &done) })
+	guards.Go(func() { w.heartbeat(ctx, cancel, j.ID, claim, b) })
 	guards.Go(func() { w.watch(ctx, cancel, j.ID, claim) })
 	defer guards.Wait()
 	defer cancel(nil)
 
-	var o outcome
 	for try := range tries {
 		if try > 0 {
 			select {
@@ -64,50 +61,45 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 			case <-ctx.Done():
 			}
 		}
-		folder := fmt.Sprintf("results/%s/%d", j.ID, j.Attempt)
-		if try > 0 {
-			folder = fmt.Sprintf("%s-%d", folder, try+1)
-		}
-		var result *uws.Result
-		if result, o.err = w.cutSafely(ctx, j, folder, &done); result != nil {
-			o.objects = append(o.objects, result.Object)
-			o.results = []uws.Result{*result}
-		}
+		err = b.run(ctx, try)
 		if cause := context.Cause(ctx); cause != nil {
-			if o.err = cause; errors.Is(cause, context.Canceled) {
-				o.err = errStop
+			if err = cause; errors.Is(cause, context.Canceled) {
+				err = errStop
 			}
 		}
-		if !fault.Transient(o.err) || ctx.Err() != nil {
+		if !fault.Transient(err) || ctx.Err() != nil {
 			break
 		}
 	}
-	return o
+	if fault.Transient(err) && j.LastAttempt() {
+		err = b.giveUp(ctx)
+	}
+	return outcome{b.complete(), err, b.objects}
 }
 
-// progress counts the bytes of output.
-type progress struct{ done, total atomic.Int64 }
-
-func (p *progress) Write(b []byte) (int, error) {
-	p.done.Add(int64(len(b)))
-	return len(b), nil
-}
-
-func (p *progress) report() uws.Progress {
-	return uws.Progress{Done: p.done.Load(), Total: p.total.Load()}
-}
-
-// heartbeat extends the lease until ctx ends, or cancels the work if the claim is over.
-func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, id, claim string, p *progress) {
-	tick := time.NewTicker(uws.Heartbeat)
+// heartbeat extends the lease until ctx ends, or cancels the work if the claim is over. A
+// new result is kept soon, so that little is made again if the worker is lost.
+func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, id, claim string, b *batch) {
+	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
+	last, kept := time.Now(), len(b.complete())
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		_, err := w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error { return j.Beat(now, claim, p.report()) })
+		complete, progress := b.complete(), b.progress()
+		if time.Since(last) < uws.Heartbeat && len(complete) == kept {
+			continue
+		}
+		last, kept = time.Now(), len(complete)
+		_, err := w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error {
+			if err := j.Keep(claim, complete); err != nil {
+				return err
+			}
+			return j.Beat(now, claim, progress)
+		})
 		switch {
 		case errors.Is(err, fault.Phase), errors.Is(err, fault.NotFound):
 			cancel(errFenced)
@@ -131,114 +123,17 @@ func (w *Worker) watch(ctx context.Context, cancel context.CancelCauseFunc, id, 
 	}
 }
 
-// cutSafely is cut, with a panic turned into an error: one job that meets a fault of ours
-// must not end the others.
-func (w *Worker) cutSafely(ctx context.Context, j *uws.Job, folder string, p *progress) (result *uws.Result, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.Log.ErrorContext(ctx, "panic", "job", j.ID, "panic", p, "stack", string(debug.Stack()))
-			result, err = nil, fault.New(fault.Internal, "worker.cut", "panic: %v", p)
-		}
-	}()
-	return w.cut(ctx, j, folder, p)
-}
-
-// cut makes the result of a job: the object of a cutout or, if the stencil selects no
-// pixel, a text that says so (SODA 1.0, section 3.4.1).
-func (w *Worker) cut(ctx context.Context, j *uws.Job, folder string, p *progress) (*uws.Result, error) {
-	began := time.Now()
-	request, err := soda.Read(j.Params)
-	if err == nil {
-		err = errors.Join(request.Single(), request.Complete())
-	}
-	if err != nil {
-		return nil, err
-	}
-	dataset, err := w.Archive.Resolve(ctx, request.IDs[0])
-	if err != nil {
-		return nil, err
-	}
-	source, err := dataset.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer source.Close()
-	var count objects.Count
-	ask := cutoutRequest(request, request.Cuts()[0], cutout.Limits{MaxBytes: w.MaxBytes})
-	ask.Source.Object, ask.Source.Generation, ask.Source.Version = dataset.Object, source.Generation(), w.Version
-	plan, err := w.plan(ctx, dataset, source, &count, ask)
-	var result *uws.Result
-	switch {
-	case errors.Is(err, fault.NoOverlap):
-		text := w.ErrorText(fault.NoOverlap, "no overlap: "+fault.Sentence(err)) + "\n"
-		result, err = w.write(ctx, folder, "no_overlap.txt", "text/plain", p, func(out io.Writer) error {
-			_, err := io.WriteString(out, text)
-			return err
-		})
-	case err == nil:
-		p.done.Store(0)
-		p.total.Store(plan.Size())
-		result, err = w.write(ctx, folder, resultName(dataset.Name), request.Format, p, func(out io.Writer) error {
-			_, err := plan.WriteTo(ctx, out)
-			return err
-		})
-		if result != nil {
-			result.Overlap = true
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	w.Log.InfoContext(ctx, "cut", "job", j.ID, "attempt", j.Attempt, "request", request.String(), "overlap", result.Overlap,
-		"bytes", result.Size, "bytesRead", count.Bytes(), "requests", count.Requests(), "ms", time.Since(began).Milliseconds())
-	return result, nil
-}
-
-func (w *Worker) plan(ctx context.Context, dataset *archive.Dataset, source objects.Source, count *objects.Count, request cutout.Request) (*cutout.Plan, error) {
-	root := dataset.Root.String()
-	key := indexes.Key{Object: root + "\x00" + source.Name(), Generation: source.Generation()}
-	file, err := w.Indexes.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(root))
-	if err != nil {
-		return nil, err
-	}
-	return cutout.New(file, request)
-}
-
-// resultName names a cutout after its dataset.
-func resultName(dataset string) string {
-	stem := dataset
-	for _, ext := range []string{".gz", ".fz", ".fits", ".fit", ".fts"} {
-		if len(stem) > len(ext) && strings.EqualFold(path.Ext(stem), ext) {
-			stem = stem[:len(stem)-len(ext)]
-		}
-	}
-	return stem + "_cutout.fits"
-}
-
-// write makes one object under folder; it appears whole or not at all.
-func (w *Worker) write(ctx context.Context, folder, name, mime string, p *progress, fill func(io.Writer) error) (*uws.Result, error) {
-	out, err := w.Results.Create(ctx, folder+"/"+name, mime)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Abort()
-	if err := fill(io.MultiWriter(out, p)); err != nil {
-		return nil, err
-	}
-	if err := out.Close(); err != nil {
-		return nil, err
-	}
-	return &uws.Result{ID: "result", Object: out.Name(), Name: name, MIME: mime, Size: out.Size(), CRC32C: out.CRC32C()}, nil
-}
-
 // finish writes what came of an attempt into the job. A nil error acknowledges the message.
 func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome) error {
 	end := func(now time.Time, j *uws.Job) error {
+		if err := j.Keep(claim, o.results); err != nil {
+			return err
+		}
 		switch {
 		case o.err == nil:
 			return j.Complete(now, claim, o.results)
 		case errors.Is(o.err, errFenced):
-			return j.Holds(claim)
+			return jobstore.Unchanged
 		case errors.Is(o.err, errLong):
 			return j.Expire(now, claim)
 		case errors.Is(o.err, errStop):
@@ -299,10 +194,6 @@ func (w *Worker) discard(ctx context.Context, id string, objects []string, after
 }
 
 func named(j *uws.Job, object string) bool {
-	for _, r := range j.Results {
-		if r.Object == object {
-			return true
-		}
-	}
-	return false
+	is := func(r uws.Result) bool { return r.Object == object }
+	return slices.ContainsFunc(j.Results, is) || slices.ContainsFunc(j.Partial, is)
 }

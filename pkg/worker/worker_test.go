@@ -66,6 +66,7 @@ type root struct {
 	bytes  []byte
 	opened atomic.Int32
 	before func(ctx context.Context, n int32) error // nil: nothing
+	spoil  map[string]error                         // of the images of these names
 }
 
 func (r *root) Open(ctx context.Context, name string) (objects.Source, error) {
@@ -74,6 +75,9 @@ func (r *root) Open(ctx context.Context, name string) (objects.Source, error) {
 		if err := r.before(ctx, n); err != nil {
 			return nil, err
 		}
+	}
+	if err := r.spoil[name]; err != nil {
+		return nil, err
 	}
 	return source{bytes.NewReader(r.bytes)}, nil
 }

@@ -186,10 +186,11 @@ func testCreateAndGet(t *testing.T, s jobstore.Store) {
 	full.Started, full.Ended, full.LeaseUntil = now.Add(time.Second), now.Add(2*time.Second), now.Add(3*time.Second)
 	full.Results = []uws.Result{
 		{ID: "result", Object: "results/x/1/cut.fits", Name: "cut.fits", MIME: "application/fits", Size: 1 << 40, CRC32C: 0xffffffff, Overlap: true},
-		{ID: "note", Object: "results/x/1/no.txt", Name: "no.txt", MIME: "text/plain"},
+		{ID: "note", Object: "results/x/1/no.txt", Name: "no.txt", MIME: "text/plain", Failed: true},
 	}
+	full.Partial = full.Results[:1]
 	full.Failure = &uws.Failure{Code: string(fault.Corrupt), Message: "no END card", Transient: true, Detail: "at byte 2880"}
-	full.Progress = uws.Progress{Done: 3, Total: 1 << 50}
+	full.Progress = uws.Progress{Done: 3, Total: 1 << 50, Results: 1, Of: 2}
 	full.Attempt, full.Stops, full.Claim, full.Cause, full.Republish = 2, 1, "claim", "cause", 3
 	full.Deleted, full.Shard, full.Revision = true, uws.Shards-1, 1
 	for field, value := range reflect.ValueOf(full).Elem().Fields() {
