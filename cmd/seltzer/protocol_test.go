@@ -191,7 +191,7 @@ func TestLifeOfAJob(t *testing.T) {
 	see("UWS-45", post(t, job+"/parameters", "ID", demoID), job)
 	see("UWS-45", post(t, job+"/parameters", "circle", inside), job)
 	is("UWS-30", get(t, job+"/parameters"), 200, `<uws:parameter id="CIRCLE">`+inside)
-	is("a second region", post(t, job+"/parameters", "POS", "CIRCLE "+inside), 400, "MultiValuedParamNotSupported: ")
+	is("DALI-03", post(t, job+"/parameters", "MASK", "nan", "MASK", "none"), 400, "MultiValuedParamNotSupported: ")
 	is("UWS-46", post(t, job, "CIRCLE", inside), 400, "UsageError: ")
 	see("UWS-43", post(t, job+"/executionduration", "EXECUTIONDURATION", "60"), job)
 	is("UWS-10", get(t, job+"/executionduration"), 200, "60")

@@ -43,13 +43,14 @@ type Limits struct {
 	SyncLife     time.Duration // a job of /sync lives this long
 	Remember     time.Duration // a destroyed job's document is kept this long as ARCHIVED
 	Waiters      int           // requests that may wait for a job at once
+	List         int           // jobs in one list
 }
 
 // DefaultLimits holds the limits of a service that nobody configured.
 var DefaultLimits = Limits{
 	SyncWait: 50 * time.Second, MaxWait: 20 * time.Second,
 	MaxExecution: 10 * time.Minute, Destruction: 7 * 24 * time.Hour, MaxDestroy: 30 * 24 * time.Hour,
-	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour, Waiters: 1000,
+	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour, Waiters: 1000, List: 500,
 }
 
 // Config is what the service is made of.
@@ -91,22 +92,23 @@ func New(c Config) http.Handler {
 	s := &server{Config: c, started: time.Now(), waiters: make(chan struct{}, c.Limits.Waiters)}
 	mux := http.NewServeMux()
 	for path, methods := range map[string]methods{
-		"/{$}":                          {"GET": s.root},
-		"/sync":                         {"GET": s.sync, "POST": s.sync},
-		"/async":                        {"GET": s.list, "POST": s.create},
-		"/async/{$}":                    {"GET": s.list, "POST": s.create},
-		"/async/{id}":                   {"GET": s.job, "POST": s.postJob, "DELETE": s.deleteJob},
-		"/async/{id}/phase":             {"GET": s.phase, "POST": s.postPhase},
-		"/async/{id}/executionduration": {"GET": s.executionDuration, "POST": s.postExecutionDuration},
-		"/async/{id}/destruction":       {"GET": s.destruction, "POST": s.postDestruction},
-		"/async/{id}/quote":             {"GET": s.quote},
-		"/async/{id}/owner":             {"GET": s.owner},
-		"/async/{id}/error":             {"GET": s.errorText},
-		"/async/{id}/parameters":        {"GET": s.parameters, "POST": s.postParameters},
-		"/async/{id}/results":           {"GET": s.results},
-		"/async/{id}/results/{result}":  {"GET": s.result},
-		"/availability":                 {"GET": s.availability},
-		"/capabilities":                 {"GET": s.capabilities},
+		"/{$}":                                {"GET": s.root},
+		"/sync":                               {"GET": s.sync, "POST": s.sync},
+		"/async":                              {"GET": s.list, "POST": s.create},
+		"/async/{$}":                          {"GET": s.list, "POST": s.create},
+		"/async/{id}":                         {"GET": s.job, "POST": s.postJob, "DELETE": s.deleteJob},
+		"/async/{id}/phase":                   {"GET": s.phase, "POST": s.postPhase},
+		"/async/{id}/executionduration":       {"GET": s.executionDuration, "POST": s.postExecutionDuration},
+		"/async/{id}/destruction":             {"GET": s.destruction, "POST": s.postDestruction},
+		"/async/{id}/quote":                   {"GET": s.quote},
+		"/async/{id}/owner":                   {"GET": s.owner},
+		"/async/{id}/error":                   {"GET": s.errorText},
+		"/async/{id}/parameters":              {"GET": s.parameters, "POST": s.postParameters},
+		"/async/{id}/results":                 {"GET": s.results},
+		"/async/{id}/results/{result}":        {"GET": s.result},
+		"/async/{id}/results/{result}/{name}": {"GET": s.result},
+		"/availability":                       {"GET": s.availability},
+		"/capabilities":                       {"GET": s.capabilities},
 	} {
 		mux.Handle(path, s.allow(path, methods))
 	}
@@ -182,7 +184,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 			h.Set("Access-Control-Allow-Origin", "*")
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
 			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-			h.Set("Access-Control-Expose-Headers", "Location, Retry-After")
+			h.Set("Access-Control-Expose-Headers", "Content-Disposition, Content-Length, ETag, Location, Retry-After, "+IgnoredHeader)
 		}
 		defer func() {
 			if p := recover(); p != nil && p != http.ErrAbortHandler {

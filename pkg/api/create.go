@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/auth"
@@ -43,6 +45,9 @@ func jobParams(f form) (params []uws.Param, runID string, err error) {
 	return params, runID, checkSize(params)
 }
 
+// maxInteractive is how many cutouts a job may have for which somebody is thought to wait.
+const maxInteractive = 4
+
 // checkSize is [fault.TooLarge] if a job cannot hold that many parameters.
 func checkSize(params []uws.Param) error {
 	size := 0
@@ -55,30 +60,59 @@ func checkSize(params []uws.Param) error {
 	return nil
 }
 
-// check refuses parameters that can never become a cutout and, if run, those that are not
-// complete. Datasets are looked up by their ID alone: no byte of the archive is read.
-func (s *server) check(ctx context.Context, params []uws.Param, run bool) error {
-	request, err := soda.Read(params)
-	if err != nil {
-		return err
+// IgnoredHeader names the parameters of a request that the service does not know.
+const IgnoredHeader = "X-Seltzer-Ignored"
+
+// sayIgnored names the parameters that are not known in [IgnoredHeader], urlencoded.
+func sayIgnored(w http.ResponseWriter, params []uws.Param) {
+	const most = 20
+	names := soda.Ignored(params)
+	for i, name := range names[:min(len(names), most)] {
+		names[i] = url.QueryEscape(name)
 	}
-	if err := request.Single(); err != nil {
-		return err
+	if len(names) > most {
+		names = append(names[:most], "…")
 	}
-	for _, id := range request.IDs {
-		if _, err := s.Archive.Resolve(ctx, id); err != nil {
-			return err
-		}
+	if len(names) > 0 {
+		w.Header().Set(IgnoredHeader, strings.Join(names, ", "))
 	}
-	if run {
-		return request.Complete()
-	}
-	return nil
 }
 
-// newJob returns a job of caller that the store does not know yet.
-func (s *server) newJob(caller auth.Caller, kind uws.Kind, f form, run bool) (*uws.Job, error) {
+// check refuses parameters that can never become a cutout and, if run, those that are not
+// complete; else it says which class of job they are. Datasets are looked up by their ID
+// alone: no byte of the archive is read. One ID among several that names nothing is no
+// error, but will be a result that says so.
+func (s *server) check(ctx context.Context, kind uws.Kind, params []uws.Param, run bool) (uws.Class, error) {
+	request, err := soda.Read(params)
+	if err == nil && kind == uws.Sync {
+		err = request.Single()
+	}
+	if err == nil && run {
+		err = request.Complete()
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, id := range request.IDs {
+		if _, err = s.Archive.Resolve(ctx, id); err == nil {
+			break
+		}
+	}
+	if len(request.Cuts()) > maxInteractive {
+		return uws.Bulk, err
+	}
+	return uws.Interactive, err
+}
+
+// newJob returns a job of caller that the store does not know yet, and says in a header
+// which parameters of it are ignored.
+func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Caller, kind uws.Kind, f form, run bool) (*uws.Job, error) {
 	params, runID, err := jobParams(f)
+	if err != nil {
+		return nil, err
+	}
+	sayIgnored(w, params)
+	class, err := s.check(r.Context(), kind, params, run)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +122,7 @@ func (s *server) newJob(caller auth.Caller, kind uws.Kind, f form, run bool) (*u
 	}
 	now := time.Now().UTC()
 	j := &uws.Job{
-		ID: uws.NewID(), Owner: caller.Name, RunID: runID, Params: params, Class: uws.Interactive, Kind: kind, Phase: uws.Pending,
+		ID: uws.NewID(), Owner: caller.Name, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
 	j.DestroyAt(now.Add(life), s.Limits.Remember)
@@ -149,11 +183,8 @@ func (s *server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	j, err := s.newJob(caller, uws.Sync, f, true)
+	j, err := s.newJob(w, r, caller, uws.Sync, f, true)
 	if err != nil {
-		return err
-	}
-	if err := s.check(r.Context(), j.Params, true); err != nil {
 		return err
 	}
 	published, err := s.start(r.Context(), j)
@@ -248,11 +279,8 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	j, err := s.newJob(caller, uws.Async, f, run)
+	j, err := s.newJob(w, r, caller, uws.Async, f, run)
 	if err != nil {
-		return err
-	}
-	if err := s.check(r.Context(), j.Params, run); err != nil {
 		return err
 	}
 	if _, err := s.start(r.Context(), j); err != nil { // not published: the job is durable all the same

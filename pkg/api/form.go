@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -16,6 +18,7 @@ import (
 const (
 	maxForm   = 1 << 20 // bytes of a body
 	maxParams = 1000
+	maxName   = 100 // bytes of a parameter's name
 )
 
 // form holds the parameters of a request, names in upper case, in the order in which they
@@ -102,12 +105,26 @@ func readMultipart(f form, r *http.Request) (form, error) {
 	}
 }
 
+// add appends a parameter. What no text holds is refused here, before it can reach a log,
+// a header or a document.
 func (f form) add(name, value string) (form, error) {
-	if len(f) == maxParams {
-		return nil, fault.New(fault.TooLarge, "api.readForm", "the request has more than %d parameters", maxParams)
+	const op = "api.readForm"
+	switch {
+	case len(f) == maxParams:
+		return nil, fault.New(fault.TooLarge, op, "the request has more than %d parameters; divide it", maxParams)
+	case len(name) > maxName:
+		return nil, fault.New(fault.Usage, op, "the name of a parameter has %d bytes; want at most %d", len(name), maxName)
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return nil, fault.New(fault.Usage, op, "the name %q of a parameter holds a control character, or is no UTF-8; want text", name)
+	case !utf8.ValidString(value) || strings.ContainsFunc(value, unprintable):
+		return nil, fault.New(fault.Usage, op, "the value %.40q of %s holds a control character, or is no UTF-8; want text", value, name)
 	}
 	return append(f, uws.Param{Name: strings.ToUpper(name), Value: value}), nil
 }
+
+// unprintable reports whether r is a control character, other than the white space that may
+// stand between numbers.
+func unprintable(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r) }
 
 // one returns the value of a parameter that may be given once; "" if it is absent or empty.
 func (f form) one(name string) (value string, err error) {

@@ -40,6 +40,13 @@ func TestReadForm(t *testing.T) {
 		return w.FormDataContentType(), b.String()
 	}
 	const urlencoded = "application/x-www-form-urlencoded"
+	// The boundary and the lines of STILTS (uk.ac.starlink.vo.UwsJob).
+	const stiltsBoundary = "<<<--------------MULTIPART-BOUNDARY------->>>"
+	var stilts string
+	for _, p := range [][2]string{{"ID", "a b"}, {"CIRCLE", "1 2 3"}} {
+		stilts += "--" + stiltsBoundary + "\r\nContent-Disposition: form-data; name=\"" + p[0] + "\"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + p[1] + "\r\n"
+	}
+	stilts += "--" + stiltsBoundary + "--\r\n"
 	kind, body := multi("simple", "id", "a b", "CIRCLE", "1 2 3")
 	for _, tt := range []struct {
 		name              string
@@ -56,6 +63,12 @@ func TestReadForm(t *testing.T) {
 		{"an = in the value", "GET", "ID=a=b", "", "", pairs("ID", "a=b"), ""},
 		{"multipart", "POST", "", kind, body, pairs("ID", "a b", "CIRCLE", "1 2 3"), ""},
 		{"nothing", "POST", "", "", "", nil, ""},
+		{"white space between numbers", "GET", "CIRCLE=1%0A2%093", "", "", pairs("CIRCLE", "1\n2\t3"), ""},
+		{"a control character in a value", "GET", "RUNID=a%00b", "", "", nil, fault.Usage},
+		{"a value that is no UTF-8", "GET", "ID=%C3%28", "", "", nil, fault.Usage},
+		{"a line break in a name", "GET", "A%0D%0AB=1", "", "", nil, fault.Usage},
+		{"a long name", "GET", strings.Repeat("x", maxName+1) + "=1", "", "", nil, fault.Usage},
+		{"as STILTS sends it", "POST", "", `multipart/form-data; boundary="` + stiltsBoundary + `"`, stilts, pairs("ID", "a b", "CIRCLE", "1 2 3"), ""},
 		{"not urlencoded", "GET", "ID=%zz", "", "", nil, fault.Usage},
 		{"JSON", "POST", "", "application/json", "{}", nil, fault.Usage},
 		{"a body of no kind", "POST", "", "", "ID=a", nil, fault.Usage},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -38,12 +40,34 @@ func (s *server) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	filter.Owner, filter.All = caller.Name, caller.All
 	var jobs []*uws.Job
+	most := s.Limits.List
+	if filter.Last > most {
+		return s.seeLast(w, f)
+	}
+	if filter.Last == 0 {
+		filter.Last = most + 1
+	}
 	if caller.Lists() {
 		if jobs, err = s.Jobs.List(r.Context(), filter); err != nil {
 			return err
 		}
 	}
+	if len(jobs) > most {
+		return s.seeLast(w, f)
+	}
 	return xmlDocument(w, func(b *bytes.Buffer) error { return uws.WriteJobs(b, jobs, s.listURL()) })
+}
+
+// seeLast redirects to the newest jobs of a list that is too long: UWS knows no other way
+// to shorten it (section 2.2.2.1).
+func (s *server) seeLast(w http.ResponseWriter, f form) error {
+	query := url.Values{"LAST": {strconv.Itoa(s.Limits.List)}}
+	for _, name := range []string{"PHASE", "AFTER"} {
+		if values := f.all(name); len(values) > 0 {
+			query[name] = values
+		}
+	}
+	return see(w, s.listURL()+"?"+query.Encode())
 }
 
 func readFilter(f form) (filter jobstore.Filter, err error) {
@@ -108,7 +132,9 @@ func (s *server) job(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return xmlDocument(w, func(b *bytes.Buffer) error { return uws.WriteJob(b, j, s.listURL(), FailureText(j.Failure)) })
+	return xmlDocument(w, func(b *bytes.Buffer) error {
+		return uws.WriteJob(b, j, s.listURL(), FailureText(j.Failure), soda.Ignored(j.Params))
+	})
 }
 
 // waitForChange returns the job when its phase is another, or after wait as it then is.
@@ -209,8 +235,9 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	class := j.Class
 	if j.Phase == uws.Pending {
-		if err := s.check(r.Context(), j.Params, true); err != nil {
+		if class, err = s.check(r.Context(), j.Kind, j.Params, true); err != nil {
 			return err
 		}
 	}
@@ -221,6 +248,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 		if again {
 			return jobstore.Unchanged
 		}
+		j.Class = class
 		started = j
 		return err
 	}); err != nil {
@@ -366,7 +394,8 @@ func (s *server) postParameters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := s.check(r.Context(), slices.Concat(before.Params, params), false); err != nil {
+	sayIgnored(w, params)
+	if _, err := s.check(r.Context(), before.Kind, slices.Concat(before.Params, params), false); err != nil {
 		return err
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
@@ -398,8 +427,8 @@ func (s *server) result(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id := r.PathValue("result")
-	if !slices.ContainsFunc(j.Results, func(known uws.Result) bool { return known.ID == id }) {
+	id, name := r.PathValue("result"), r.PathValue("name")
+	if !slices.ContainsFunc(j.Results, func(known uws.Result) bool { return known.ID == id && (name == "" || name == known.Name) }) {
 		return fault.New(fault.NotFound, "api.result", "the job has no result %q; it is %s", id, j.Phase)
 	}
 	url, err := s.Results.ResultURL(r.Context(), caller, j.ID, id)

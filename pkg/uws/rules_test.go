@@ -133,6 +133,7 @@ func (l *life) take(t *rapid.T) {
 }
 
 func (l *life) beat(t *rapid.T) {
+	l.keep(t)
 	p := Progress{Done: int64(len(l.claims)), Total: 9}
 	if l.asWorker(t, "Beat", func(claim string) error { return l.job.Beat(l.now, claim, p) }) && (!l.job.Live(l.now) || l.job.Progress != p) {
 		t.Fatalf("after a heartbeat: live %t, progress %v", l.job.Live(l.now), l.job.Progress)
@@ -307,7 +308,7 @@ func (l *life) check(t *rapid.T) {
 }
 
 func TestEveryLifeKeepsTheRules(t *testing.T) {
-	if err := flag.Set("rapid.steps", "60"); err != nil {
+	if err := errors.Join(flag.Set("rapid.steps", "60"), flag.Set("rapid.checks", "400")); err != nil {
 		t.Fatal(err)
 	}
 	reached := map[string]int{}
@@ -320,7 +321,6 @@ func TestEveryLifeKeepsTheRules(t *testing.T) {
 			"take":    l.take,
 			"retake":  func(t *rapid.T) { l.advance(t); l.take(t) },
 			"beat":    l.beat,
-			"keep":    l.keep,
 			"yield":   l.yield,
 			"orphan":  l.orphan,
 			"stop":    l.stop,

@@ -3,6 +3,7 @@ package uws
 import (
 	"encoding/xml"
 	"io"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -64,6 +65,34 @@ type jobXML struct {
 	Parameters        parametersXML `xml:"uws:parameters"`
 	Results           resultsXML    `xml:"uws:results"`
 	ErrorSummary      *errorXML     `xml:"uws:errorSummary"`
+	JobInfo           *infoXML      `xml:"uws:jobInfo"`
+}
+
+// infoXML is what UWS leaves to the service: how far a job is, and which parameters of the
+// request it does not know.
+type infoXML struct {
+	Seltzer  string       `xml:"xmlns:seltzer,attr"`
+	Progress *progressXML `xml:"seltzer:progress"`
+	Ignored  []string     `xml:"seltzer:ignored"`
+}
+
+// progressXML is a [Progress].
+type progressXML struct {
+	Done    int64 `xml:"done,attr"`
+	Total   int64 `xml:"total,attr"`
+	Results int   `xml:"results,attr"`
+	Of      int   `xml:"of,attr"`
+}
+
+func info(j *Job, ignored []string) *infoXML {
+	i := &infoXML{Seltzer: "https://github.com/seltzer-soda/seltzer", Ignored: ignored}
+	if p := j.Progress; p != (Progress{}) {
+		i.Progress = &progressXML{p.Done, p.Total, p.Results, p.Of}
+	}
+	if i.Progress == nil && len(ignored) == 0 {
+		return nil
+	}
+	return i
 }
 
 type parametersXML struct {
@@ -119,8 +148,12 @@ func parameters(j *Job) (p parametersXML) {
 
 func results(j *Job, list string) (r resultsXML) {
 	for _, result := range j.Results {
+		href := list + "/" + j.ID + "/results/" + result.ID
+		if len(j.Results) > 1 { // clients save each under the end of its URL
+			href += "/" + url.PathEscape(result.Name)
+		}
 		r.Result = append(r.Result, resultXML{
-			ID: result.ID, Type: "simple", Href: list + "/" + j.ID + "/results/" + result.ID,
+			ID: result.ID, Type: "simple", Href: href,
 			Size: strconv.FormatInt(result.Size, 10), MIME: result.MIME,
 		})
 	}
@@ -128,15 +161,16 @@ func results(j *Job, list string) (r resultsXML) {
 }
 
 // WriteJob writes the job document. list is the absolute URL of the job list, without a
-// slash at its end; message is the text of the errorSummary, used if the job has one.
-func WriteJob(w io.Writer, j *Job, list, message string) error {
+// slash at its end; message is the text of the errorSummary, used if the job has one;
+// ignored are the names of parameters that the service does not know.
+func WriteJob(w io.Writer, j *Job, list, message string, ignored []string) error {
 	doc := jobXML{
 		namespaces: declared, Version: "1.1",
 		JobID: j.ID, RunID: j.RunID, OwnerID: orNil(j.Owner), Phase: j.Phase, Quote: orNil(""),
 		CreationTime: orNil(FormatInstant(j.Created)),
 		StartTime:    orNil(FormatInstant(j.Started)), EndTime: orNil(FormatInstant(j.Ended)),
 		ExecutionDuration: int64(j.ExecutionDuration / time.Second), Destruction: orNil(FormatInstant(j.Destruction)),
-		Parameters: parameters(j), Results: results(j, list),
+		Parameters: parameters(j), Results: results(j, list), JobInfo: info(j, ignored),
 	}
 	if j.Failure != nil {
 		doc.ErrorSummary = &errorXML{Type: "fatal", HasDetail: true, Message: message}
