@@ -20,7 +20,7 @@ var levels = [][]string{
 	{"pkg/fits", "pkg/wcs"},
 	{"pkg/soda", "pkg/indexes"},
 	{"pkg/cutout"},
-	{"pkg/sqlitedb"},
+	{"pkg/sqlitedb", "pkg/footprint"},
 	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},
 	{"pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue", "pkg/signing/hmacsigning",
 		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue",

@@ -14,6 +14,7 @@
 //	jobstore/firestorejobs  queue/pubsubqueue    backends on Google Cloud
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
 //	sqlitedb                                 the one SQLite file: durability and group commit
+//	footprint                                where on the sky the images of a file are
 //	cutout                                   plans and extracts pixels, cards, provenance
 //	soda                                     parameters of a request → what shall be cut
 //	indexes                                  headers that are known, of files used last

@@ -182,7 +182,7 @@ func (m *image) examine() {
 		m.drop("has no pixels")
 		return
 	}
-	system, err := parsed(u)
+	system, err := System(u)
 	switch {
 	case errors.Is(err, wcs.NoSky):
 		m.drop("has no celestial axes and belongs to no image that is cut")
@@ -201,8 +201,9 @@ func (m *image) examine() {
 	m.system, m.sky = system, m
 }
 
-// parsed returns the coordinate system of an HDU, which is parsed once for its index.
-func parsed(u *fits.HDU) (*wcs.System, error) {
+// System returns the celestial coordinate system of an HDU, which is parsed once for its
+// index. Errors are those of [wcs.Parse].
+func System(u *fits.HDU) (*wcs.System, error) {
 	type key struct{}
 	type result struct {
 		system *wcs.System
