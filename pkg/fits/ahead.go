@@ -28,6 +28,10 @@ type Ahead struct {
 	first, n int // the slots of reads under way
 	space    ring
 	under    sync.WaitGroup
+
+	tiled     []*Section          // of compressed images
+	early     map[*Section]*early // nil until the first of them is streamed
+	stopTiles context.CancelFunc
 }
 
 // fetch is a read under way.
@@ -41,11 +45,14 @@ type fetch struct {
 
 // NewAhead prepares to stream sections of r in this order, until ctx ends; one that will be
 // streamed twice stands there twice. All have the same cost. It reads nothing yet.
-// Those of compressed images are read when their turn comes.
 func NewAhead(ctx context.Context, r io.ReaderAt, sections ...*Section) *Ahead {
 	a := &Ahead{ctx: ctx, r: r}
 	for _, s := range sections {
-		if s.size > 0 && s.tiles == nil && s.Cost.requests() > 1 {
+		switch {
+		case s.size == 0 || s.Cost.requests() == 1:
+		case s.tiles != nil:
+			a.tiled = append(a.tiled, s)
+		default:
 			a.sections = append(a.sections, s)
 		}
 	}
@@ -54,18 +61,26 @@ func NewAhead(ctx context.Context, r io.ReaderAt, sections ...*Section) *Ahead {
 
 // Close ends the reads under way and waits for them.
 func (a *Ahead) Close() {
-	if a.buffer == nil {
-		return
+	if a.stopTiles != nil {
+		a.stopTiles()
 	}
-	a.cancel(nil)
+	if a.cancel != nil {
+		a.cancel(nil)
+	}
 	a.under.Wait()
-	buffers.Put(a.buffer)
-	a.buffer = nil
+	a.freeTiles()
+	if a.buffer != nil {
+		buffers.Put(a.buffer)
+		a.buffer = nil
+	}
 }
 
 // Stream is [Section.Stream] for the next section. A section that is not the next is
 // streamed on its own. The error of any read that has begun is an error of each Stream.
 func (a *Ahead) Stream(ctx context.Context, s *Section, emit func(p []byte) error) error {
+	if s.tiles != nil && len(a.tiled) > 0 {
+		return a.streamTiles(ctx, s, emit)
+	}
 	if len(a.sections) == 0 || a.sections[0] != s {
 		return s.Stream(ctx, a.r, emit)
 	}

@@ -32,24 +32,9 @@ const (
 // then of each slab the arrays of its tiles. Those that lie close together in the heap are
 // read together, and tiles are decoded on all processors.
 func (s *Section) decode(ctx context.Context, r io.ReaderAt, emit func(p []byte) error) error {
-	d := decoders.Get().(*decoder)
-	defer decoders.Put(d)
-	d.Section, d.r, d.rowsOf = s, r, pixel.Box{}
-	defer func() { d.Section, d.r = nil, nil }()
-	slabs := s.slabs()
-	for slabs.next(&d.slab) {
-		if err := d.fill(ctx); err != nil {
-			return err
-		}
-		for out := d.out; len(out) > 0; {
-			n := min(len(out), pieceSize)
-			if err := emit(out[:n]); err != nil {
-				return err
-			}
-			out = out[n:]
-		}
-	}
-	return nil
+	d := newDecoder(s, r)
+	defer d.free()
+	return d.stream(ctx, emit)
 }
 
 // slabs divides a box into slabs: parts that follow each other in the order of FITS, of
@@ -119,11 +104,13 @@ func (d *slabs) next(slab *pixel.Box) bool {
 // decoder holds what decoding one slab after the other needs.
 type decoder struct {
 	*Section
-	r    io.ReaderAt
-	slab pixel.Box
-	out  []byte // the pixels of the slab
+	r     io.ReaderAt
+	slabs *slabs
+	slab  pixel.Box
+	ready bool   // the slab is planned and not yet decoded
+	out   []byte // the pixels of the slab
 
-	tiles   pixel.Box // those that the slab touches
+	touches pixel.Box // the tiles that the slab touches
 	rows    []byte    // of the table, for the tiles in rowsOf
 	rowsOf  pixel.Box
 	touched []touch
@@ -131,6 +118,58 @@ type decoder struct {
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+func newDecoder(s *Section, r io.ReaderAt) *decoder {
+	d := decoders.Get().(*decoder)
+	*d = decoder{Section: s, r: r, slabs: s.slabs(), slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0]}
+	return d
+}
+
+// free gives the memory of d to another.
+func (d *decoder) free() {
+	clear(d.reads)
+	*d = decoder{slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0]}
+	decoders.Put(d)
+}
+
+// stream passes on all slabs.
+func (d *decoder) stream(ctx context.Context, emit func(p []byte) error) error {
+	for {
+		if more, err := d.prepare(ctx); err != nil || !more {
+			return err
+		}
+		d.ready = false
+		if err := d.fill(ctx); err != nil {
+			return err
+		}
+		for out := d.out; len(out) > 0; {
+			n := min(len(out), pieceSize)
+			if err := emit(out[:n]); err != nil {
+				return err
+			}
+			out = out[n:]
+		}
+	}
+}
+
+// prepare plans the next slab, or returns false behind the last.
+func (d *decoder) prepare(ctx context.Context) (bool, error) {
+	if d.ready {
+		return true, nil
+	}
+	if !d.slabs.next(&d.slab) {
+		return false, nil
+	}
+	d.touches = d.tiles.touched(d.slab)
+	if err := d.readRows(ctx); err != nil {
+		return false, err
+	}
+	if err := d.plan(); err != nil {
+		return false, err
+	}
+	d.ready = true
+	return true, nil
+}
 
 // touch is a tile of which pixels are wanted.
 type touch struct {
@@ -144,20 +183,13 @@ type touch struct {
 type heapRead struct {
 	offset, size int64
 	touched      []touch
+	early        []byte // what was read before it was needed, or nil
 }
 
 // fill decodes the pixels of the slab.
 func (d *decoder) fill(ctx context.Context) error {
 	size, _ := d.slab.Bytes(d.run)
 	d.out = resize(d.out, size)
-	t := d.Section.tiles
-	d.tiles = t.touched(d.slab)
-	if err := d.readRows(ctx); err != nil {
-		return err
-	}
-	if err := d.plan(); err != nil {
-		return err
-	}
 	procs := runtime.GOMAXPROCS(0)
 	workers := min(len(d.reads), max(procs, d.Cost.requests()))
 	if workers <= 1 || d.forward {
@@ -203,9 +235,9 @@ func (d *decoder) fill(ctx context.Context) error {
 // readRows reads the rows of the tiles that the slab touches: of all tiles of the box at
 // once if they are not too many, and the whole table, to be kept, if that is cheap.
 func (d *decoder) readRows(ctx context.Context) error {
-	t := d.Section.tiles
+	t := d.tiles
 	size := t.rows.Shape[0]
-	if contains(d.rowsOf, d.tiles) {
+	if contains(d.rowsOf, d.touches) {
 		return nil
 	}
 	all := pixel.Whole(t.count)
@@ -216,7 +248,7 @@ func (d *decoder) readRows(ctx context.Context) error {
 	}
 	d.rowsOf = t.touched(d.box)
 	if n, fits := d.rowsOf.Bytes(size); !fits || n > mostRows {
-		d.rowsOf = d.tiles.Clone()
+		d.rowsOf = d.touches.Clone()
 	}
 	keep := ok && whole <= min(maxKeptTable, d.Cost.ahead())
 	if keep {
@@ -255,9 +287,9 @@ func contains(outer, b pixel.Box) bool {
 
 // plan finds the arrays of the tiles, and which of them are read together.
 func (d *decoder) plan() error {
-	t := d.Section.tiles
+	t := d.tiles
 	rowSize := t.rows.Shape[0]
-	count, _ := d.tiles.Bytes(1)
+	count, _ := d.touches.Bytes(1)
 	if int64(cap(d.touched)) < count {
 		d.touched = make([]touch, 0, count)
 	}
@@ -267,8 +299,8 @@ func (d *decoder) plan() error {
 	for i := range count {
 		rest, row, stride := i, int64(0), int64(1)
 		for axis := range place {
-			n := d.tiles.Size(axis)
-			place[axis] = d.tiles.Min[axis] + rest%n
+			n := d.touches.Size(axis)
+			place[axis] = d.touches.Min[axis] + rest%n
 			rest /= n
 			row += (place[axis] - d.rowsOf.Min[axis]) * stride
 			stride *= d.rowsOf.Size(axis)
@@ -293,7 +325,7 @@ func (d *decoder) plan() error {
 				continue
 			}
 		}
-		d.reads = append(d.reads, heapRead{a.offset, a.size, d.touched[len(d.touched)-1:]})
+		d.reads = append(d.reads, heapRead{offset: a.offset, size: a.size, touched: d.touched[len(d.touched)-1:]})
 	}
 	return nil
 }
@@ -324,12 +356,16 @@ func (w *worker) free() {
 
 // do reads the arrays of some tiles and decodes them.
 func (w *worker) do(ctx context.Context, q *heapRead) error {
-	w.buf = resize(w.buf, q.size)
-	if err := w.readAt(ctx, w.r, w.buf, q.offset); err != nil {
-		return err
+	arrays := q.early
+	if q.early = nil; arrays == nil {
+		w.buf = resize(w.buf, q.size)
+		arrays = w.buf
+		if err := w.readAt(ctx, w.r, arrays, q.offset); err != nil {
+			return err
+		}
 	}
 	for i := range q.touched {
-		if err := w.decodeTile(ctx, &q.touched[i], w.buf[q.touched[i].offset-q.offset:]); err != nil {
+		if err := w.decodeTile(ctx, &q.touched[i], arrays[q.touched[i].offset-q.offset:]); err != nil {
 			return err
 		}
 	}
@@ -348,7 +384,7 @@ func (w *worker) decodeTile(ctx context.Context, q *touch, data []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t := w.decoder.Section.tiles
+	t := w.tiles
 	axes := len(t.side)
 	// Of the tile: the wanted pixels from lo to hi, counted in the tile; its sides.
 	var buf [4 * 4]int64
@@ -361,8 +397,8 @@ func (w *worker) decodeTile(ctx context.Context, q *touch, data []byte) error {
 	first := int64(0) // of the slab: the pixel where lo belongs
 	stride := int64(1)
 	for axis, side := range t.side {
-		n := w.tiles.Size(axis)
-		begin := (w.tiles.Min[axis] + rest%n) * side
+		n := w.touches.Size(axis)
+		begin := (w.touches.Min[axis] + rest%n) * side
 		rest /= n
 		sides[axis] = min(side, t.shape[axis]-begin)
 		lo[axis] = max(w.slab.Min[axis]-begin, 0)
