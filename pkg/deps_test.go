@@ -23,7 +23,7 @@ var levels = [][]string{
 	{"pkg/sqlitedb", "pkg/footprint"},
 	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},
 	{"pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue", "pkg/signing/hmacsigning",
-		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue",
+		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "pkg/objects/gcstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
 	{"pkg/auth"},
 	{"pkg/demo"},
@@ -41,8 +41,9 @@ var sideways = map[string]string{"pkg/archive": "pkg/objects"}
 var only = map[string][]string{
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
 	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue"},
-	"gocloud.dev/":                {"pkg/objects", "pkg/app/local"}, // app links the drivers of gs:// and s3://
-	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue"},
+	"gocloud.dev/":                {"pkg/objects", "pkg/objects/drivers"},
+	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers"},
+	"github.com/fsouza/":          {"pkg/objects/gcstest"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/soda", "functions/cutout", "functions/signer"},
 }

@@ -11,7 +11,8 @@
 //	demo                                     the archive that a newcomer's server shows
 //	auth                                     who is asking
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
-//	jobstore/firestorejobs  queue/pubsubqueue    backends on Google Cloud
+//	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
+//	objects/drivers  objects/gcstest         archives in gs:// and s3:// · Cloud Storage for tests
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
 //	sqlitedb                                 the one SQLite file: durability and group commit
 //	footprint                                where on the sky the images of a file are

@@ -10,6 +10,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/wcs"
 )
 
@@ -31,7 +32,7 @@ func openSource(ctx context.Context, name string) (_ *source, err error) {
 		return nil, err
 	}
 	s := &source{}
-	if s.root, err = objects.OpenRoot(ctx, place); err != nil {
+	if s.root, err = drivers.OpenRoot(ctx, place); err != nil {
 		return nil, err
 	}
 	defer func() {

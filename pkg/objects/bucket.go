@@ -3,6 +3,7 @@ package objects
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"hash/crc32"
 	"io/fs"
@@ -113,13 +114,14 @@ func (b *Bucket) Create(ctx context.Context, name, mime string) (*Writer, error)
 	if err := CleanName(name); err != nil {
 		return nil, err
 	}
-	w := &Writer{bucket: b, name: name}
+	w := &Writer{bucket: b, name: name, ctx: ctx, tag: rand.Text()}
 	ctx, w.cancel = context.WithCancel(ctx)
 	defer b.lock()()
 	var err error
 	w.blob, err = b.blob.NewWriter(ctx, name, &blob.WriterOptions{
 		ContentType: cmp.Or(mime, "application/octet-stream"),
 		IfNotExist:  true,
+		Metadata:    map[string]string{tagKey: w.tag},
 		BeforeWrite: func(as func(any) bool) error {
 			as(&w.file) // only a folder has one
 			return nil
@@ -138,10 +140,22 @@ type Writer struct {
 	blob   *blob.Writer
 	file   *os.File // what a folder's object is written to, else nil
 	cancel context.CancelFunc
+	ctx    context.Context // of Create
 	name   string
+	tag    string // random; a bucket keeps it with the object, a folder does not
 	size   int64
 	sum    uint32
 	done   bool
+}
+
+// tagKey names the metadata that tell which writer wrote an object.
+const tagKey = "writer"
+
+// own reports whether the object that is there is that of this writer: a driver repeats a
+// write whose answer was lost, and then finds its own object in the way.
+func (w *Writer) own() bool {
+	attrs, err := w.bucket.blob.Attributes(w.ctx, w.name)
+	return err == nil && attrs.Metadata[tagKey] == w.tag
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -192,6 +206,8 @@ func (w *Writer) Close() error {
 	switch {
 	case syncErr != nil:
 		return fault.Wrap(syncErr, fault.Unavailable, "objects.Close", "%q could not be written to the disk", w.name)
+	case gcerrors.Code(err) == gcerrors.FailedPrecondition && w.own():
+		return nil
 	case gcerrors.Code(err) == gcerrors.FailedPrecondition:
 		return fault.Wrap(errors.Join(ErrExists, err), fault.Internal, "objects.Close", "%q was written already; want each object written once", w.name)
 	case err != nil:

@@ -127,11 +127,28 @@ func OpenRoot(ctx context.Context, rawURL string) (Root, error) {
 	case place.url.Scheme == "http" || place.url.Scheme == "https":
 		return OpenWeb(place.url)
 	}
-	bucket, err := blob.OpenBucket(ctx, place.url.String())
+	return openBlobRoot(ctx, place.url, nil)
+}
+
+// OpenPinned opens an archive in a bucket whose driver the program links, with a way to pin
+// generations that its storage has. The error is [fault.Usage].
+func OpenPinned(ctx context.Context, rawURL string, pin Pin) (Root, error) {
+	place, err := parsePlace("objects.OpenPinned", rawURL)
 	if err != nil {
-		return nil, fault.New(fault.Usage, "objects.OpenRoot", "the archive %q cannot be opened: %w", place.url.Redacted(), err)
+		return nil, err
 	}
-	return NewBlobRoot(bucket, place.url.Redacted(), nil), nil
+	if place.url == nil {
+		return nil, fault.New(fault.Usage, "objects.OpenPinned", "%q is no bucket", rawURL)
+	}
+	return openBlobRoot(ctx, place.url, pin)
+}
+
+func openBlobRoot(ctx context.Context, u *url.URL, pin Pin) (Root, error) {
+	bucket, err := blob.OpenBucket(ctx, u.String())
+	if err != nil {
+		return nil, fault.New(fault.Usage, "objects.OpenRoot", "the archive %q cannot be opened: %w", u.Redacted(), err)
+	}
+	return NewBlobRoot(bucket, u.Redacted(), pin), nil
 }
 
 // place is where an archive or a bucket is: a folder or a URL.

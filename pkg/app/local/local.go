@@ -2,8 +2,7 @@
 // the embedded backends. SQLite keeps jobs and messages, a folder is the bucket, an HMAC
 // signs the URLs of results.
 //
-// This is the one place that names the embedded backends, and that links the drivers of
-// archives in gs:// and s3:// buckets.
+// This is the one place that names the embedded backends.
 package local
 
 import (
@@ -21,9 +20,6 @@ import (
 	"strings"
 	"time"
 
-	_ "gocloud.dev/blob/gcsblob" // archives in gs://
-	_ "gocloud.dev/blob/s3blob"  // archives in s3://
-
 	"github.com/seltzer-soda/seltzer/pkg/api"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
@@ -31,6 +27,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
@@ -180,7 +177,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 		name, location, err := archive.ParseArchive(spec)
 		var root objects.Root
 		if err == nil {
-			root, err = objects.OpenRoot(ctx, location)
+			root, err = drivers.OpenRoot(ctx, location)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("archive %s: %w", spec, err))

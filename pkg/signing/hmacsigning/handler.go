@@ -10,6 +10,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/signing"
 )
 
 // Handler answers GET and HEAD of signed URLs from the bucket, by ranges too; it is to be
@@ -73,7 +74,7 @@ func (s *Signer) serve(w http.ResponseWriter, r *http.Request, bucket *objects.B
 	h := w.Header()
 	h.Set("Cache-Control", fmt.Sprintf("private, max-age=%d", max(0, min(60, end-s.now().Unix()))))
 	h.Set("Content-Type", g.mime)
-	h.Set("Content-Disposition", disposition(g.name))
+	h.Set("Content-Disposition", signing.Disposition(g.name))
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, o.ModTime().UnixNano(), o.Size()))
 	http.ServeContent(patient{w, http.NewResponseController(w)}, r, "", o.ModTime(), o)
 }
@@ -91,28 +92,4 @@ type patient struct {
 func (w patient) Write(p []byte) (int, error) {
 	_ = w.control.SetWriteDeadline(time.Now().Add(stall)) // a writer without deadlines has none to move
 	return w.ResponseWriter.Write(p)
-}
-
-// disposition returns the header that saves an answer under name: in ASCII for old
-// clients, and exact in UTF-8. Source: RFC 6266, sections 4.3 and 5; RFC 8187, section 3.2.
-func disposition(name string) string {
-	var plain, exact strings.Builder
-	for _, r := range name {
-		if r < ' ' || r > '~' || strings.ContainsRune(`"\%`, r) { // some clients decode %
-			r = '_'
-		}
-		plain.WriteRune(r)
-	}
-	for _, b := range []byte(name) {
-		if b >= '0' && b <= '9' || b >= 'A' && b <= 'Z' || b >= 'a' && b <= 'z' || strings.IndexByte("!#$&+-.^_`|~", b) >= 0 {
-			exact.WriteByte(b)
-		} else {
-			fmt.Fprintf(&exact, "%%%02X", b)
-		}
-	}
-	header := `attachment; filename="` + plain.String() + `"`
-	if plain.String() != name {
-		header += "; filename*=UTF-8''" + exact.String()
-	}
-	return header
 }

@@ -12,14 +12,10 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"mime"
 	"net/url"
-	"path"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
@@ -28,9 +24,6 @@ import (
 
 // KeySize is the size of a key in bytes.
 const KeySize = 32
-
-// maxExpiry is the longest time that a URL may hold, that of Google Cloud's signatures too.
-const maxExpiry = 7 * 24 * time.Hour
 
 // Signer is a [signing.Signer], and with [Signer.Handler] what honours its URLs.
 type Signer struct {
@@ -54,25 +47,12 @@ func New(key []byte, baseURL string) (*Signer, error) {
 
 // SignedURL implements [signing.Signer].
 func (s *Signer) SignedURL(_ context.Context, r signing.Request) (string, error) {
-	refuse := func(format string, args ...any) (string, error) {
-		return "", fault.New(fault.Usage, "hmacsigning.SignedURL", format, args...)
-	}
 	if err := objects.CleanName(r.Object); err != nil {
 		return "", err
 	}
-	if r.Name == "" {
-		r.Name = path.Base(r.Object)
-	}
-	switch {
-	case r.Method != "GET":
-		return refuse("no URL can be signed for the method %q; want GET", r.Method)
-	case r.Expiry <= 0 || r.Expiry > maxExpiry:
-		return refuse("no URL can be signed for %v; want more than 0 and at most %v", r.Expiry, maxExpiry)
-	case !utf8.ValidString(r.Name) || strings.ContainsFunc(r.Name, unicode.IsControl) || strings.ContainsAny(r.Name, `/\`):
-		return refuse("the file name %q holds a slash or a control character", r.Name)
-	}
-	if _, _, err := mime.ParseMediaType(r.MIME); err != nil || strings.ContainsFunc(r.MIME, unicode.IsControl) {
-		return refuse("%q is no media type", r.MIME)
+	r, err := r.Checked()
+	if err != nil {
+		return "", err
 	}
 	g := grant{object: r.Object, method: r.Method, name: r.Name, mime: r.MIME}
 	// Up to the next second, so that the URL holds for no less than was asked.

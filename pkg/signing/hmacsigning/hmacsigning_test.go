@@ -292,7 +292,7 @@ func FuzzDisposition(f *testing.F) {
 		if !utf8.ValidString(name) {
 			return // refused before
 		}
-		header := disposition(name)
+		header := signing.Disposition(name)
 		if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' || r > '~' }) {
 			t.Errorf("the header for %q holds more than printable ASCII: %q", name, header)
 		}
