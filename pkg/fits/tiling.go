@@ -48,7 +48,7 @@ type value struct {
 const (
 	// maxTilePixels bounds the memory of decoding a tile, some 10 bytes per pixel. Whole
 	// images of CCDs are within.
-	maxTilePixels = 1 << 26
+	maxTilePixels = 1 << 25
 
 	// maxKeptTable is the size of the tables of tiles that live as long as the index.
 	maxKeptTable = 256 << 10
