@@ -113,7 +113,7 @@ func New(c Config) http.Handler {
 		mux.Handle(path, s.allow(path, methods))
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %s; /capabilities lists what there is", r.URL.Path))
+		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %.200q; %s/capabilities lists what there is", r.URL.Path, s.PublicURL))
 	})
 	return s.guard(s.sameOrigin(mux))
 }
@@ -168,7 +168,7 @@ func (s *server) allow(path string, m methods) http.Handler {
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			w.Header().Set("Allow", allowed)
-			text(w, http.StatusMethodNotAllowed, ErrorText(fault.Usage, fmt.Sprintf("%s is not allowed here; %s are\n", r.Method, allowed)))
+			sayError(w, r, http.StatusMethodNotAllowed, fault.Usage, fmt.Sprintf("%s is not allowed here; %s are", r.Method, allowed))
 		}
 	})
 }

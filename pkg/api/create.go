@@ -292,7 +292,7 @@ func (s *server) create(w http.ResponseWriter, r *http.Request) error {
 func wantsRun(f form) (bool, error) {
 	phase, err := f.one("PHASE")
 	if err == nil && phase != "" && phase != "RUN" {
-		err = fault.New(fault.Usage, "api.create", "PHASE=%s cannot be asked of a new job; want RUN, or none", phase)
+		err = fault.New(fault.Usage, "api.create", "PHASE=%.40q cannot be asked of a new job; want RUN, or none", phase)
 	}
 	return phase == "RUN", err
 }

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -51,7 +55,7 @@ func FailureText(f *uws.Failure) string {
 	return ErrorText(fault.Code(f.Code), f.Message)
 }
 
-// fail answers with an error: text/plain, the label first.
+// fail answers with an error: text/plain, the label first, or what the client prefers.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	code := fault.CodeOf(err)
 	a, ok := answers[code]
@@ -72,7 +76,59 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if a.status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="seltzer"`)
 	}
-	text(w, a.status, ErrorText(code, fault.Sentence(err))+"\n")
+	sayError(w, r, a.status, code, fault.Sentence(err))
+}
+
+// sayError answers with an error as text or, if the client prefers that, as a problem
+// document (RFC 9457).
+func sayError(w http.ResponseWriter, r *http.Request, status int, code fault.Code, sentence string) {
+	w.Header().Set("Vary", "Accept")
+	if preferred(r, "text/plain", "application/problem+json", "application/json") == "text/plain" {
+		text(w, status, ErrorText(code, sentence)+"\n")
+		return
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct { // the client may have left
+		Title  string     `json:"title"`
+		Status int        `json:"status"`
+		Detail string     `json:"detail"`
+		Code   fault.Code `json:"code"`
+	}{answers[code].label, status, sentence, code})
+}
+
+// preferred returns the media type among offers that the request's Accept likes best, the
+// first of them if it likes several as much (RFC 9110, section 12.5.1).
+func preferred(r *http.Request, offers ...string) string {
+	type weight struct {
+		q     float64
+		exact int // 2: the type itself is named, 1: its family, 0: anything
+	}
+	weights := make(map[string]weight)
+	for _, part := range strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",") {
+		kind, options, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q, err := strconv.ParseFloat(options["q"], 64)
+		if err != nil {
+			q = 1
+		}
+		for _, offer := range offers {
+			family, _, _ := strings.Cut(offer, "/")
+			exact := slices.Index([]string{"*/*", family + "/*", offer}, kind)
+			if known, found := weights[offer]; exact >= 0 && (!found || exact >= known.exact) {
+				weights[offer] = weight{q, exact}
+			}
+		}
+	}
+	best := offers[0]
+	for _, offer := range offers[1:] {
+		if w, b := weights[offer], weights[best]; w.q > b.q || w.q == b.q && w.exact > b.exact {
+			best = offer
+		}
+	}
+	return best
 }
 
 // text answers with a body of text/plain.

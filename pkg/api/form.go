@@ -47,12 +47,12 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		r.Body = body
 		return readMultipart(f, r)
 	}
-	return nil, fault.New(fault.Usage, "api.readForm", "a body of type %q cannot be read; send application/x-www-form-urlencoded or multipart/form-data", r.Header.Get("Content-Type"))
+	return nil, fault.New(fault.Usage, "api.readForm", "a body of type %.80q cannot be read; send application/x-www-form-urlencoded or multipart/form-data", r.Header.Get("Content-Type"))
 }
 
 func bodyError(err error) error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return fault.New(fault.TooLarge, "api.readForm", "the body is larger than %d bytes", tooLarge.Limit)
+		return fault.New(fault.TooLarge, "api.readForm", "the body is larger than %d bytes; divide the request", tooLarge.Limit)
 	}
 	return fault.New(fault.Usage, "api.readForm", "the body cannot be read: %w", err)
 }
@@ -70,7 +70,7 @@ func parseQuery(f form, encoded string) (form, error) {
 			value, err = url.QueryUnescape(value)
 		}
 		if err != nil {
-			return nil, fault.New(fault.Usage, "api.parseQuery", "the parameters are not urlencoded: %w", err)
+			return nil, fault.New(fault.Usage, "api.parseQuery", "the parameters are not urlencoded (write %% as %%25): %w", err)
 		}
 		if f, err = f.add(name, value); err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func readMultipart(f form, r *http.Request) (form, error) {
 			return nil, bodyError(err)
 		}
 		if part.FileName() != "" {
-			return nil, fault.New(fault.Usage, "api.readForm", "the file %q was uploaded; the service takes parameters only", part.FileName())
+			return nil, fault.New(fault.Usage, "api.readForm", "the file %.40q was uploaded; want parameters only", part.FileName())
 		}
 		value, err := io.ReadAll(part)
 		if err != nil {
@@ -133,7 +133,7 @@ func (f form) one(name string) (value string, err error) {
 			continue
 		}
 		if value != "" {
-			return "", fault.New(fault.MultiValued, "api.form", "%s may be given once", name)
+			return "", fault.New(fault.MultiValued, "api.form", "%s was given more than once; want one value", name)
 		}
 		value = p.Value
 	}

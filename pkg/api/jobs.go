@@ -14,6 +14,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
+	"github.com/seltzer-soda/seltzer/pkg/votable"
 )
 
 // xmlDocument answers with what write makes.
@@ -73,7 +74,7 @@ func (s *server) seeLast(w http.ResponseWriter, f form) error {
 func readFilter(f form) (filter jobstore.Filter, err error) {
 	for _, value := range f.all("PHASE") {
 		if !slices.Contains(uws.Phases, uws.Phase(value)) {
-			return filter, fault.New(fault.Usage, "api.list", "PHASE=%s is no phase; want one of %v", value, uws.Phases)
+			return filter, fault.New(fault.Usage, "api.list", "PHASE=%.40q is no phase; want one of %v", value, uws.Phases)
 		}
 		filter.Phases = append(filter.Phases, uws.Phase(value))
 	}
@@ -92,7 +93,7 @@ func readFilter(f form) (filter jobstore.Filter, err error) {
 	}
 	if last != "" {
 		if filter.Last, err = strconv.Atoi(last); err != nil || filter.Last < 1 {
-			return filter, fault.New(fault.Usage, "api.list", "LAST=%s; want an integer of at least 1", last)
+			return filter, fault.New(fault.Usage, "api.list", "LAST=%.40q; want an integer of at least 1", last)
 		}
 	}
 	return filter, nil
@@ -106,7 +107,7 @@ func parseInstant(name, value string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fault.New(fault.Usage, "api", "%s=%s is no instant; want UTC as 2026-03-20T12:00:00Z", name, value)
+	return time.Time{}, fault.New(fault.Usage, "api", "%s=%.40q is no instant; want UTC as 2026-03-20T12:00:00Z", name, value)
 }
 
 // job answers with the job, and blocks first if WAIT says so (UWS 1.1, section 2.2.1.1).
@@ -161,7 +162,7 @@ func (s *server) readWait(f form) (time.Duration, error) {
 	}
 	seconds, err := strconv.Atoi(value)
 	if err != nil || seconds < -1 {
-		return 0, fault.New(fault.Usage, "api.job", "WAIT=%s; want seconds, or -1 to wait as long as the service allows", value)
+		return 0, fault.New(fault.Usage, "api.job", "WAIT=%.40q; want seconds, or -1 to wait as long as the service allows", value)
 	}
 	if limit := s.Limits.MaxWait; seconds < 0 || seconds > int(limit/time.Second) {
 		return limit, nil
@@ -183,7 +184,7 @@ func (s *server) postJob(w http.ResponseWriter, r *http.Request) error {
 		if _, _, err := s.own(r); err != nil {
 			return err
 		}
-		return fault.New(fault.Usage, "api.postJob", "ACTION=%s; a job takes ACTION=DELETE only (its parameters are changed at its own /parameters)", action)
+		return fault.New(fault.Usage, "api.postJob", "ACTION=%.40q; a job takes ACTION=DELETE only (its parameters are changed at its own /parameters)", action)
 	}
 	return s.deleteJob(w, r)
 }
@@ -227,7 +228,7 @@ func (s *server) postPhase(w http.ResponseWriter, r *http.Request) error {
 	if _, _, err := s.own(r); err != nil {
 		return err
 	}
-	return fault.New(fault.Usage, "api.postPhase", "PHASE=%s cannot be asked for; want RUN or ABORT", phase)
+	return fault.New(fault.Usage, "api.postPhase", "PHASE=%.40q cannot be asked for; want RUN or ABORT", phase)
 }
 
 func (s *server) run(w http.ResponseWriter, r *http.Request) error {
@@ -282,7 +283,7 @@ func (s *server) postExecutionDuration(w http.ResponseWriter, r *http.Request) e
 	}
 	seconds, err := strconv.ParseUint(value, 10, 31)
 	if err != nil {
-		return fault.New(fault.Usage, "api.postExecutionDuration", "EXECUTIONDURATION=%s; want whole seconds", value)
+		return fault.New(fault.Usage, "api.postExecutionDuration", "EXECUTIONDURATION=%.40q; want whole seconds, 0 for the most that is allowed (%d)", value, s.Limits.MaxExecution/time.Second)
 	}
 	limit := s.Limits.MaxExecution
 	duration := min(time.Duration(seconds)*time.Second, limit)
@@ -291,7 +292,7 @@ func (s *server) postExecutionDuration(w http.ResponseWriter, r *http.Request) e
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
 		if j.Phase == uws.Executing || j.Phase.Terminal() {
-			return fault.New(fault.Phase, "api.postExecutionDuration", "the job is %s: its execution duration can no longer be changed", j.Phase)
+			return fault.New(fault.Phase, "api.postExecutionDuration", "the job is %s: its execution duration can be changed until it runs; make a new job", j.Phase)
 		}
 		j.ExecutionDuration = duration
 		return nil
@@ -324,7 +325,7 @@ func (s *server) postDestruction(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.change(w, r, func(now time.Time, j *uws.Job) error {
 		if j.Phase == uws.Archived {
-			return fault.New(fault.Phase, "api.postDestruction", "the job is ARCHIVED: its results are gone")
+			return fault.New(fault.Phase, "api.postDestruction", "the job is ARCHIVED: its results are gone; make a new job")
 		}
 		at := t
 		if latest := now.Add(s.Limits.MaxDestroy); at.After(latest) {
@@ -355,7 +356,8 @@ func (s *server) owner(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// errorText answers with why the job failed, or 404 if it did not (UWS-56).
+// errorText answers with why the job failed, as text or, if the client prefers that, as a
+// VOTable (DALI 1.1, section 4.2); or 404 if it did not (UWS-56).
 func (s *server) errorText(w http.ResponseWriter, r *http.Request) error {
 	_, j, err := s.own(r)
 	if err != nil {
@@ -364,11 +366,17 @@ func (s *server) errorText(w http.ResponseWriter, r *http.Request) error {
 	if j.Failure == nil {
 		return fault.New(fault.NotFound, "api.errorText", "the job is %s and has no error", j.Phase)
 	}
-	body := FailureText(j.Failure) + "\n"
+	body := FailureText(j.Failure)
 	if j.Failure.Detail != "" {
-		body += j.Failure.Detail + "\n"
+		body += "\n" + j.Failure.Detail
 	}
-	text(w, http.StatusOK, body)
+	const table = "application/x-votable+xml"
+	w.Header().Set("Vary", "Accept")
+	if preferred(r, "text/plain", table) == table {
+		w.Header().Set("Content-Type", table)
+		return votable.Write(w, votable.Failure(body))
+	}
+	text(w, http.StatusOK, body+"\n")
 	return nil
 }
 
@@ -400,7 +408,7 @@ func (s *server) postParameters(w http.ResponseWriter, r *http.Request) error {
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
 		if j.Phase != uws.Pending {
-			return fault.New(fault.Phase, "api.postParameters", "the job is %s: parameters can be added while it is PENDING", j.Phase)
+			return fault.New(fault.Phase, "api.postParameters", "the job is %s: parameters can be added while it is PENDING; make a new job", j.Phase)
 		}
 		j.Params = append(j.Params, params...)
 		if err := checkSize(j.Params); err != nil {
@@ -429,7 +437,7 @@ func (s *server) result(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, name := r.PathValue("result"), r.PathValue("name")
 	if !slices.ContainsFunc(j.Results, func(known uws.Result) bool { return known.ID == id && (name == "" || name == known.Name) }) {
-		return fault.New(fault.NotFound, "api.result", "the job has no result %q; it is %s", id, j.Phase)
+		return fault.New(fault.NotFound, "api.result", "the job has no result %.40q; it is %s and its %d results are listed at %s/%s/results", id, j.Phase, len(j.Results), s.listURL(), j.ID)
 	}
 	url, err := s.Results.ResultURL(r.Context(), caller, j.ID, id)
 	if err != nil {

@@ -26,7 +26,7 @@ func (c Caller) May(j *uws.Job) error {
 	if c.All || c.Name == j.Owner {
 		return nil
 	}
-	return fault.New(fault.Forbidden, "auth.May", "the job belongs to somebody else")
+	return fault.New(fault.Forbidden, "auth.May", "the job belongs to somebody else; ask its owner, or make one of your own")
 }
 
 // Lists reports whether the caller has a list of jobs: the anonymous one has an empty
@@ -79,7 +79,7 @@ type Header struct{ Trusted []netip.Prefix }
 // Caller returns the user that the proxy names.
 func (m Header) Caller(r *http.Request) (Caller, error) {
 	if !m.trusts(r.RemoteAddr) {
-		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "the service takes requests only through its proxy")
+		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "the service takes requests only through its proxy; ask at the public address")
 	}
 	names := r.Header.Values(UserHeader)
 	if len(names) != 1 || strings.TrimSpace(names[0]) == "" || len(names[0]) > 256 {

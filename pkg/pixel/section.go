@@ -53,7 +53,7 @@ func ParseSection(text string) (Section, error) {
 		case s[i].last < s[i].first:
 			return refuse("the range %q of axis %d ends before it begins; want the smaller pixel first", r, i+1)
 		case s[i].first < -1<<53 || s[i].last > 1<<53:
-			return refuse("the range %q of axis %d is beyond every image", r, i+1)
+			return refuse("the range %q of axis %d is beyond every image; want pixels of the image, from 1", r, i+1)
 		case s[i] == span{}:
 			return refuse("the range 0:0 of axis %d is outside; pixels count from 1", i+1)
 		}

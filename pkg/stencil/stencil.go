@@ -119,13 +119,24 @@ var number = regexp.MustCompile(`^(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE
 // which is [fault.Usage]. The result may be infinite only if the text says so.
 func ParseNumber(text, name string) (float64, error) {
 	if !number.MatchString(text) {
-		return 0, usage("%s is %s: want a decimal number", name, quote(text))
+		return 0, usage("%s is %s: want a decimal number%s", name, quote(text), advice(text))
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, usage("%s is %s: too large for a number", name, quote(text))
+		return 0, usage("%s is %s: too large for a number; want less than 1.8e308", name, quote(text))
 	}
 	return v, nil
+}
+
+// advice is the rest of a sentence about a text that is no number.
+func advice(text string) string {
+	switch {
+	case strings.ContainsAny(text, ":hd°"):
+		return " in degrees such as 150.1, not hours or minutes"
+	case strings.Contains(text, ","):
+		return ", and blanks between numbers, not commas"
+	}
+	return " such as 150.1 or 2e-3"
 }
 
 // CheckDirection is nil for a direction in ICRS degrees, else [fault.Usage] with a sentence

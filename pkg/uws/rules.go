@@ -37,7 +37,7 @@ var moves = map[Phase][]Phase{
 // The error is [fault.Phase] for a move that UWS does not know.
 func (j *Job) Advance(to Phase, now time.Time) error {
 	if !slices.Contains(moves[j.Phase], to) {
-		return fault.New(fault.Phase, "uws.Advance", "the job is %s and cannot become %s", j.Phase, to)
+		return fault.New(fault.Phase, "uws.Advance", "the job is %s and cannot become %s; want one of %v first, or a new job", j.Phase, to, before(to))
 	}
 	j.Phase = to
 	if to == Executing && j.Started.IsZero() {
@@ -56,6 +56,16 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 		j.DueAt = j.Destruction
 	}
 	return nil
+}
+
+// before returns the phases from which a job may move to phase to, in the standard's order.
+func before(to Phase) (phases []Phase) {
+	for _, p := range Phases {
+		if slices.Contains(moves[p], to) {
+			phases = append(phases, p)
+		}
+	}
+	return phases
 }
 
 // DestroyAt sets the destruction instant, and when the store may forget the job after it.
