@@ -115,20 +115,23 @@ type decoder struct {
 	rowsOf  pixel.Box
 	touched []touch
 	reads   []heapRead
+	known   []touch // tiles that are in the cache
 }
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
 func newDecoder(s *Section, r io.ReaderAt) *decoder {
 	d := decoders.Get().(*decoder)
-	*d = decoder{Section: s, r: r, slabs: s.slabs(), slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0]}
+	*d = decoder{Section: s, r: r, slabs: s.slabs(), slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0], known: d.known[:0]}
 	return d
 }
 
 // free gives the memory of d to another.
 func (d *decoder) free() {
+	clear(d.touched)
 	clear(d.reads)
-	*d = decoder{slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0]}
+	clear(d.known)
+	*d = decoder{slab: d.slab, out: d.out, touched: d.touched[:0], reads: d.reads[:0], known: d.known[:0]}
 	decoders.Put(d)
 }
 
@@ -174,9 +177,10 @@ func (d *decoder) prepare(ctx context.Context) (bool, error) {
 // touch is a tile of which pixels are wanted.
 type touch struct {
 	array
-	at     int64 // its place among the tiles of the slab
-	row    int64 // its place among the rows
-	number int64 // its row of the whole table
+	at     int64        // its place among the tiles of the slab
+	row    int64        // its place among the rows
+	number int64        // its row of the whole table
+	pixels *tile.Pixels // if it is in the cache
 }
 
 // heapRead is one request: the arrays of some tiles that follow each other.
@@ -190,6 +194,12 @@ type heapRead struct {
 func (d *decoder) fill(ctx context.Context) error {
 	size, _ := d.slab.Bytes(d.run)
 	d.out = resize(d.out, size)
+	for i := range d.known {
+		w := worker{decoder: d}
+		if err := w.decodeTile(ctx, &d.known[i], nil); err != nil {
+			return err
+		}
+	}
 	procs := runtime.GOMAXPROCS(0)
 	workers := min(len(d.reads), max(procs, d.Cost.requests()))
 	if workers <= 1 || d.forward {
@@ -293,7 +303,7 @@ func (d *decoder) plan() error {
 	if int64(cap(d.touched)) < count {
 		d.touched = make([]touch, 0, count)
 	}
-	d.touched, d.reads = d.touched[:0], d.reads[:0]
+	d.touched, d.reads, d.known = d.touched[:0], d.reads[:0], d.known[:0]
 	gap, chunk := d.Cost.gap(), d.Cost.chunk()
 	place := make([]int64, len(t.side))
 	for i := range count {
@@ -310,11 +320,15 @@ func (d *decoder) plan() error {
 			pixels *= min(side, t.shape[axis]-place[axis]*side)
 		}
 		number := t.number(place)
+		if p := d.cache.get(d.hdu, number); p != nil {
+			d.known = append(d.known, touch{at: i, number: number, pixels: p})
+			continue
+		}
 		a, err := t.locate(d.rows[row*rowSize:][:rowSize], pixels)
 		if err != nil {
 			return d.tileFault(number, err)
 		}
-		d.touched = append(d.touched, touch{a, i, row, number})
+		d.touched = append(d.touched, touch{array: a, at: i, row: row, number: number})
 		last := len(d.reads) - 1
 		if last >= 0 {
 			q := &d.reads[last]
@@ -338,9 +352,9 @@ func (d *decoder) tileFault(number int64, err error) error {
 // worker reads and decodes.
 type worker struct {
 	*decoder
-	cores  *semaphore.Weighted // a worker that decodes holds one of them; nil if it is alone
-	buf    []byte
-	pixels *tile.Pixels
+	cores   *semaphore.Weighted // a worker that decodes holds one of them; nil if it is alone
+	buf     []byte
+	scratch *tile.Pixels
 }
 
 // mostScratch is the memory of decoding that is kept for the next tile.
@@ -349,8 +363,8 @@ const mostScratch = 8 << 20
 var scratches = sync.Pool{New: func() any { return new(tile.Pixels) }}
 
 func (w *worker) free() {
-	if w.pixels != nil && w.pixels.Memory() <= mostScratch {
-		scratches.Put(w.pixels)
+	if w.scratch != nil && w.scratch.Memory() <= mostScratch {
+		scratches.Put(w.scratch)
 	}
 }
 
@@ -370,6 +384,23 @@ func (w *worker) do(ctx context.Context, q *heapRead) error {
 		}
 	}
 	return nil
+}
+
+// pixelsOf decodes the first n pixels of a tile or, to keep them, all.
+func (w *worker) pixelsOf(q *touch, one tile.Tile, n int) error {
+	if w.cache != nil {
+		q.pixels = new(tile.Pixels)
+		err := w.tiles.image.Decode(q.pixels, one, one.Pixels)
+		if err == nil {
+			w.cache.put(w.hdu, q.number, q.pixels)
+		}
+		return err
+	}
+	if w.scratch == nil {
+		w.scratch = scratches.Get().(*tile.Pixels)
+	}
+	q.pixels = w.scratch
+	return w.tiles.image.Decode(q.pixels, one, n)
 }
 
 // decodeTile decodes a tile, up to the last pixel that is wanted, and copies what is wanted
@@ -408,13 +439,12 @@ func (w *worker) decodeTile(ctx context.Context, q *touch, data []byte) error {
 		first += (begin + lo[axis] - w.slab.Min[axis]) * stride
 		stride *= w.slab.Size(axis)
 	}
-	if w.pixels == nil {
-		w.pixels = scratches.Get().(*tile.Pixels)
-	}
-	rowSize := t.rows.Shape[0]
-	one := t.tile(w.rows[q.row*rowSize:][:rowSize], data[:q.size], q.array, q.number, pixels)
-	if err := t.image.Decode(w.pixels, one, int(last)+1); err != nil {
-		return w.tileFault(q.number, err)
+	if q.pixels == nil {
+		rowSize := t.rows.Shape[0]
+		one := t.tile(w.rows[q.row*rowSize:][:rowSize], data[:q.size], q.array, q.number, pixels)
+		if err := w.pixelsOf(q, one, int(last)+1); err != nil {
+			return w.tileFault(q.number, err)
+		}
 	}
 	width := hi[0] - lo[0]
 	copy(at, lo)
@@ -427,7 +457,7 @@ func (w *worker) decodeTile(ctx context.Context, q *touch, data []byte) error {
 			inTile *= sides[axis]
 			inSlab *= w.slab.Size(axis)
 		}
-		if err := w.pixels.Copy(w.out[dst*w.run:][:width*w.run], int(src)); err != nil {
+		if err := q.pixels.Copy(w.out[dst*w.run:][:width*w.run], int(src)); err != nil {
 			return w.tileFault(q.number, err)
 		}
 		axis := 1

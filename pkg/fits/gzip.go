@@ -30,8 +30,9 @@ const (
 // File is an open FITS file, or a gzip of a whole one.
 type File struct {
 	*Index
-	Cost Cost // of reading; [Local] unless set
-	r    io.ReaderAt
+	Cost  Cost       // of reading; [Local] unless set
+	Tiles *TileCache // of decoded tiles of compressed images; nil: none is kept
+	r     io.ReaderAt
 }
 
 // Open reads the index of a FITS file of size bytes, or of a gzip of one. A .fits.gz is
@@ -83,6 +84,7 @@ func (f *File) Section(u *HDU, box pixel.Box) (*Section, error) {
 func (f *File) Raw(u *HDU) *Section { return f.priced(u.Raw()) }
 
 func (f *File) priced(s *Section) *Section {
+	s.cache = f.Tiles
 	if s.forward = f.Gzipped(); !s.forward {
 		s.Cost = f.Cost
 	}

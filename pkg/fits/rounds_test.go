@@ -192,3 +192,49 @@ func TestTilesOfEveryShapeAreReadTheSame(t *testing.T) {
 		}
 	}
 }
+
+// reads counts the reads of a file.
+type reads struct {
+	io.ReaderAt
+	n int
+}
+
+func (r *reads) ReadAt(p []byte, offset int64) (int, error) {
+	r.n++
+	return r.ReaderAt.ReadAt(p, offset)
+}
+
+func TestKeptTilesAreNotReadAgain(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	all := exposure(t, random)
+	r := &reads{ReaderAt: bytes.NewReader(all)}
+	f, err := fits.Open(r, int64(len(all)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := pixel.Box{Min: []int64{1000, 250}, Max: []int64{1300, 550}}
+	u := f.HDUs[2]
+	want, err := readBox(f, u, box, fits.Local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		limit int64
+		again bool
+	}{{64 << 20, false}, {100, true}} { // a limit below the size of a tile keeps none
+		f.Tiles = fits.NewTileCache(tt.limit)
+		for i := range 2 {
+			r.n = 0
+			got, err := readBox(f, u, box, fits.Local)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("limit %d, reading %d: not what is read without a cache, %v", tt.limit, i, err)
+			}
+		}
+		if again := r.n > 1; again != tt.again { // one read is that of the table's rows
+			t.Errorf("limit %d: the second time there were %d reads", tt.limit, r.n)
+		}
+		if other, err := readBox(f, f.HDUs[3], box, fits.Local); err != nil || bytes.Equal(other, want) {
+			t.Errorf("limit %d: another image has the same pixels, %v", tt.limit, err)
+		}
+	}
+}

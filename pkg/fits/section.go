@@ -23,7 +23,8 @@ type Section struct {
 	hdu     *HDU
 	tiles   *tiling   // of a compressed image, which has none of the runs below; or nil
 	box     pixel.Box // of a compressed image
-	forward bool      // the reader goes forward only, at one read at a time
+	cache   *TileCache
+	forward bool // the reader goes forward only, at one read at a time
 
 	size  int64   // bytes of the box
 	first int64   // byte of the file where the first run begins

@@ -6,12 +6,13 @@
 package indexes
 
 import (
-	"container/list"
 	"context"
 	"io"
+	"math"
 	"sync"
 	"sync/atomic"
 
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -28,19 +29,19 @@ type Cache struct {
 
 	mu    sync.Mutex
 	bytes int64
-	known map[Key]*list.Element
-	order *list.List // of *entry, the one used last at the front
-}
-
-type entry struct {
-	key   Key
-	index *fits.Index
-	bytes int64
+	known *simplelru.LRU[Key, *fits.Index]
 }
 
 // New returns a cache of up to limit bytes.
 func New(limit int64) *Cache {
-	return &Cache{limit: limit, known: make(map[Key]*list.Element), order: list.New()}
+	c := &Cache{limit: limit}
+	// No error: the number of indexes is positive.
+	c.known, _ = simplelru.NewLRU(math.MaxInt, func(key Key, x *fits.Index) { c.bytes -= memory(key, x) })
+	return c
+}
+
+func memory(key Key, x *fits.Index) int64 {
+	return x.Memory() + int64(len(key.Object)+len(key.Generation))
 }
 
 // Open opens a FITS file in a store of that cost as [fits.Cost.Open] does. Of an object that is known nothing is read,
@@ -96,26 +97,20 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, co
 func (c *Cache) get(key Key) *fits.Index {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.known[key]
-	if e == nil {
-		return nil
-	}
-	c.order.MoveToFront(e)
-	return e.Value.(*entry).index
+	x, _ := c.known.Get(key)
+	return x
 }
 
 // put keeps an index, and forgets those that were not used for longest to make room.
 func (c *Cache) put(key Key, x *fits.Index) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := &entry{key, x, x.Memory() + int64(len(key.Object)+len(key.Generation))}
-	if c.known[key] != nil || e.bytes > c.limit {
+	bytes := memory(key, x)
+	if bytes > c.limit || c.known.Contains(key) {
 		return
 	}
-	c.known[key] = c.order.PushFront(e)
-	for c.bytes += e.bytes; c.bytes > c.limit; {
-		old := c.order.Remove(c.order.Back()).(*entry)
-		delete(c.known, old.key)
-		c.bytes -= old.bytes
+	c.known.Add(key, x)
+	for c.bytes += bytes; c.bytes > c.limit; {
+		c.known.RemoveOldest()
 	}
 }

@@ -33,13 +33,17 @@ type batch struct {
 
 	dataset *archive.Dataset // the one at work, with its source; nil: none
 	source  objects.Source
-	count   objects.Count // what was read of it
+	count   objects.Count   // what was read of it
+	tiles   *fits.TileCache // which several cuts of a compressed image share; nil for one cut
 
 	mu      sync.Mutex
 	results []uws.Result // of each cut; one without an id is still to be made
 
 	done, total atomic.Int64 // bytes of the present result
 }
+
+// tileMemory is what decoded tiles take that the cuts of one job share.
+const tileMemory = 16 << 20
 
 // newBatch returns the batch of a job. The errors are those of the request.
 func (w *Worker) newBatch(j *uws.Job) (*batch, error) {
@@ -52,6 +56,9 @@ func (w *Worker) newBatch(j *uws.Job) (*batch, error) {
 	}
 	b := &batch{Worker: w, job: j, request: request, cuts: request.Cuts()}
 	b.results, b.errs = make([]uws.Result, len(b.cuts)), make([]error, len(b.cuts))
+	if len(b.cuts) > 1 {
+		b.tiles = fits.NewTileCache(tileMemory)
+	}
 	kept := make(map[string]uws.Result)
 	for _, r := range j.Partial {
 		kept[r.ID] = r
@@ -250,6 +257,7 @@ func (b *batch) plan(ctx context.Context, request cutout.Request) (*cutout.Plan,
 	if err != nil {
 		return nil, err
 	}
+	file.Tiles = b.tiles
 	return cutout.New(file, request)
 }
 
