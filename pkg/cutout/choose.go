@@ -70,20 +70,14 @@ func (m *image) checkTiles() {
 // together reports whether two images of the sky, both cut, show the same: an image and a
 // plane that has a sky of its own.
 func (m *image) together(s *image) bool {
-	if m == s {
-		return true
-	}
-	if m.system == nil || s.system == nil || m.hdu.Version != s.hdu.Version || !sameSides(s, m.hdu.Shape) || stem(nameOf(m.hdu)) != stem(nameOf(s.hdu)) {
-		return false
-	}
-	x, y := s.system.Axes()
-	mx, my := m.system.Axes()
-	for _, axis := range [2]int{x, y} {
-		if m.frame.Min[axis] != s.frame.Min[axis] || m.frame.Max[axis] != s.frame.Max[axis] {
-			return false
-		}
-	}
-	return mx == x && my == y
+	return m == s || m.system != nil && s.system != nil && m.hdu.Version == s.hdu.Version && sameSides(s, m.hdu.Shape) && stem(nameOf(m.hdu)) == stem(nameOf(s.hdu)) && m.sameFrame(s)
+}
+
+// sameFrame reports whether the frames of two images are the same along their celestial axes.
+func (m *image) sameFrame(s *image) bool {
+	x, y := m.sky.system.Axes()
+	sx, sy := s.sky.system.Axes()
+	return x == sx && y == sy && along(m.frame, x, y) == along(s.frame, x, y)
 }
 
 // choose decides for every HDU of a file whether it is cut, and which part.
@@ -131,7 +125,7 @@ func choose(file *fits.File, req Request) ([]*image, error) {
 			m.join(images)
 		}
 	}
-	if req.Detail == DetailImage {
+	if req.Detail == DetailImage && req.HDU == nil {
 		dropPlanes(images)
 	}
 	return images, nil
@@ -322,10 +316,12 @@ func (m *image) join(images []*image) {
 		return
 	}
 	x, y := best.system.Axes()
-	along := func(b pixel.Box) area {
-		return area{[2]int64{b.Min[x], b.Min[y]}, [2]int64{b.Max[x], b.Max[y]}}
-	}
-	m.place(x, y, along(best.box), along(best.frame))
+	m.place(x, y, along(best.box, x, y), along(best.frame, x, y))
+}
+
+// along returns the sides of a box along two axes.
+func along(b pixel.Box, x, y int) area {
+	return area{[2]int64{b.Min[x], b.Min[y]}, [2]int64{b.Max[x], b.Max[y]}}
 }
 
 // sameSides reports whether an image has the shape of s along its celestial axes.
@@ -339,7 +335,17 @@ func sameSides(s *image, shape []int64) bool {
 var imageRoles = []string{"SCI", "SCIENCE", "IMAGE", "DATA", "FLUX"}
 
 var roles = append(slices.Clone(imageRoles), "ERR", "ERROR", "UNC", "SIGMA", "RMS", "NOISE", "VAR", "VARIANCE", "IVAR",
-	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "BADPIX", "OBJMASK", "CCDMASK", "STENCIL", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND")
+	"DQ", "DQA", "FLAG", "FLAGS", "QUALITY", "MASK", "BPM", "BADPIX", "OBJMASK", "CCDMASK", "STENCIL", "WHT", "WEIGHT", "WT", "CTX", "CON", "EXP", "EXPTIME", "BKG", "BACKGROUND",
+	"QUAL", "FLG", "MSK", "BPIX", "WGT", "ERRS")
+
+// roleOf returns the role that a word says, without the number that may follow; "" if none.
+func roleOf(word string) (role, number string) {
+	role = strings.TrimRight(word, "0123456789")
+	if !slices.Contains(roles, role) {
+		return "", word
+	}
+	return role, word[len(role):]
+}
 
 // namesIn returns the words of a name, in upper case.
 func namesIn(name string) []string {
@@ -356,9 +362,15 @@ func nameOf(u *fits.HDU) string {
 }
 
 // stem returns what is left of a name without the words of roles: "CCD3_MASK" and
-// "CCD3_IMAGE" have the stem "CCD3", "MASK" has none.
+// "CCD3_IMAGE" have the stem "CCD3", "SCI2" and "DQ_2" the stem "2", MASK has none.
 func stem(name string) string {
-	return strings.Join(slices.DeleteFunc(namesIn(name), func(w string) bool { return slices.Contains(roles, w) }), " ")
+	var rest []string
+	for _, w := range namesIn(name) {
+		if _, number := roleOf(w); number != "" {
+			rest = append(rest, number)
+		}
+	}
+	return strings.Join(rest, " ")
 }
 
 // nothing returns the error for a file of which no HDU is cut: the stencil misses it if

@@ -12,7 +12,7 @@ type Detail string
 
 // The details. The zero Detail is DetailPlanes.
 const (
-	DetailImage  Detail = "image"  // the images alone
+	DetailImage  Detail = "image"  // the images alone; an HDU that is asked for by its number is one
 	DetailPlanes Detail = "planes" // and their planes: errors, flags, weights
 	DetailFull   Detail = "full"   // and what is attached to them: tables and images without a sky, copied whole
 )
@@ -49,7 +49,8 @@ func dropPlanes(images []*image) {
 // isPlane reports whether an image is called as planes of images are.
 func isPlane(m *image) bool {
 	return slices.ContainsFunc(namesIn(nameOf(m.hdu)), func(w string) bool {
-		return slices.Contains(roles, w) && !slices.Contains(imageRoles, w)
+		role, _ := roleOf(w)
+		return role != "" && !slices.Contains(imageRoles, role) || isFlagName(w)
 	})
 }
 

@@ -1,7 +1,9 @@
 package cutout
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -10,13 +12,69 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 )
 
-// flagNames are words in the names of images whose pixels are bits.
-var flagNames = []string{"MASK", "DQ", "DQA", "DQF", "FLAG", "FLAGS", "QUALITY", "BPM", "BADPIX", "OBJMASK", "CCDMASK", "CTX", "STENCIL"}
+// flagNames are words in the names of images whose pixels are bits, flagEndings those that
+// such words end with, as in PIXELDQ. A number may follow. Numbers of flagged pixels, as in
+// MASK_FRACTIONS, are no bits.
+var (
+	flagNames   = []string{"DQA", "DQF", "QUAL", "QUALITY", "BADPIX", "BPIX", "MSK", "FLG", "CTX", "STENCIL"}
+	flagEndings = []string{"MASK", "MASKS", "MASKBITS", "MASKMAP", "FLAG", "FLAGS", "FLAGMAP", "DQ", "BPM"}
+	countNames  = []string{"FRACTION", "FRACTIONS", "FRAC", "COUNT", "COUNTS"}
+)
 
 // isFlags reports whether the pixels of an image are bits with meanings of their own, not
 // numbers: one of integers that is called so, or whose cards name bits.
 func isFlags(u *fits.HDU) bool {
-	return u.BITPIX > 0 && (slices.ContainsFunc(namesIn(nameOf(u)), func(w string) bool { return slices.Contains(flagNames, w) }) || bitsOf(u).named())
+	if u.BITPIX <= 0 {
+		return false
+	}
+	words := namesIn(nameOf(u))
+	if class, _, _ := u.Header.Text("HDUCLAS2"); class != "" { // ESO's products: 'QUALITY'
+		words = append(words, namesIn(class)...)
+	}
+	counts := slices.ContainsFunc(words, func(w string) bool { return slices.Contains(countNames, w) })
+	return !counts && slices.ContainsFunc(words, isFlagName) || bitsOf(u).named()
+}
+
+func isFlagName(word string) bool {
+	word = strings.TrimRight(word, "0123456789")
+	return slices.Contains(flagNames, word) || slices.ContainsFunc(flagEndings, func(e string) bool { return strings.HasSuffix(word, e) })
+}
+
+// storage is how the pixels of an image hold bits.
+type storage struct {
+	bitpix int
+	turned bool // BZERO turns the highest bit over, as in unsigned integers (FITS 4.0, table 11)
+}
+
+// storageOf returns the storage of an image of integers; ok is false if they are scaled.
+func storageOf(u *fits.HDU) (s storage, ok bool) {
+	scale, scaled, errScale := u.Header.Float("BSCALE")
+	zero, _, errZero := u.Header.Float("BZERO")
+	if scaled && scale != 1 || errScale != nil || errZero != nil {
+		return s, false
+	}
+	turn := math.Ldexp(1, u.BITPIX-1)
+	if u.BITPIX == 8 {
+		turn = -turn
+	}
+	return storage{u.BITPIX, zero == turn}, zero == 0 || zero == turn
+}
+
+// room returns the number of bits that a mask may give names to: 31 of them, and not the sign.
+func (s storage) room() int {
+	n := s.bitpix
+	if s.turned == (s.bitpix == 8) { // the highest one is the sign
+		n--
+	}
+	return min(n, 31)
+}
+
+// pixel returns the pixel in which only these bits are set.
+func (s storage) pixel(bits uint64) []byte {
+	if s.turned {
+		bits ^= 1 << (s.bitpix - 1)
+	}
+	return binary.BigEndian.AppendUint64(nil, bits)[8-s.bitpix/8:]
 }
 
 // bitNames is what the cards of a bit mask say of its bits.
@@ -99,25 +157,17 @@ func bitsOf(u *fits.HDU) bitNames {
 
 func (b bitNames) named() bool { return b.style >= 0 }
 
-// free returns the bit of the given name, or one that has none: 0 to 30, but not the sign.
-func (b bitNames) free(name string, bitpix int) (bit int, ok bool) {
+// free returns the bit of the given name, or one that has none.
+func (b bitNames) free(name string, s storage) (bit int, ok bool) {
 	if bit, ok := b.bit[name]; ok {
-		return bit, bit < bitpix
-	}
-	most := min(bitpix-1, 31)
-	if bitpix == 8 {
-		most = 8
+		return bit, bit < s.bitpix
 	}
 	var used uint64
 	for _, bit := range b.bit {
 		used |= 1 << bit
 	}
-	for bit := range most {
-		if used>>bit&1 == 0 {
-			return bit, true
-		}
-	}
-	return 0, false
+	bit = bits.TrailingZeros64(^used)
+	return bit, bit < s.room()
 }
 
 // name writes the cards that name a bit into a header, behind those of the others.

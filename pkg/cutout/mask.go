@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
@@ -59,6 +60,7 @@ var (
 	noteWhole = note{"whole", "integers without BLANK are not masked"}
 	notePlane = note{outsidePlane, "bit of the pixels outside the region"}
 	noteImage = note{outlineName, "extension that tells what is inside"}
+	noteAgain = note{outlineName, "0 outside of this region, too"}
 )
 
 type note struct{ value, comment string }
@@ -89,38 +91,41 @@ func (p *Plan) maskNaN() error {
 	return nil
 }
 
-// maskPlane sets a bit in the bit masks that name their bits, and adds an image to each
-// group of parts without one.
+// maskPlane sets a bit in the bit masks that name their bits, marks what is outside in the
+// outlines that an earlier cutout has, and adds an outline to each group of parts without either.
 func (p *Plan) maskPlane() error {
-	var heads []*image // of groups, in their order
+	var heads, outlines []*image // of groups, in their order; of earlier cutouts
 	marked := make(map[*image]bool)
 	for i := range p.parts {
 		part := &p.parts[i]
 		if part.Role != Cut && part.Role != Plane {
 			continue
 		}
-		head := p.head(part.image)
-		if _, seen := marked[head]; !seen {
+		head, u := p.head(part.image), part.image.hdu
+		if !slices.Contains(heads, head) {
 			heads = append(heads, head)
-			marked[head] = false
 		}
-		if bits := bitsOf(part.image.hdu); isFlags(part.image.hdu) && bits.named() {
-			if bit, ok := bits.free(outsidePlane, part.image.hdu.BITPIX); ok {
-				part.paint, part.bit, part.note = newBit(bit, part.image.hdu.BITPIX), bit, notePlane
+		if isOutline(u) {
+			part.paint, part.note = newPaint([]byte{0}), noteAgain
+			outlines = append(outlines, part.image)
+			continue
+		}
+		stored, plain := storageOf(u)
+		if bits := bitsOf(u); plain && bits.named() {
+			if bit, ok := bits.free(outsidePlane, stored); ok {
+				part.paint, part.bit, part.note = newBit(bit, stored), bit, notePlane
 				marked[head] = true
 			}
 		}
 	}
 	for _, head := range heads {
-		if marked[head] {
+		if marked[head] || slices.Contains(outlines, head) {
 			continue
 		}
-		for i := range p.parts {
-			if part := &p.parts[i]; part.image == head {
-				part.note = noteImage
-				p.parts = append(p.parts, outlineOf(part))
-				break
-			}
+		i := slices.IndexFunc(p.parts, func(q part) bool { return q.image == head })
+		p.parts[i].note = noteImage
+		if !slices.ContainsFunc(outlines, head.sameFrame) {
+			p.parts = append(p.parts, p.outlineOf(&p.parts[i]))
 		}
 	}
 	return nil
@@ -171,20 +176,34 @@ func integer(n int64, bitpix int) (pixel []byte, ok bool) {
 	return binary.BigEndian.AppendUint64(nil, uint64(n))[8-bitpix/8:], true
 }
 
-// paint is what is done to some pixels: they become value or, if or, its bits are set.
+// paint is what is done to some pixels.
 type paint struct {
 	value []byte // of a pixel, big-endian
-	or    bool
+	how   stroke
 	wide  []byte // value many times
 }
+
+// stroke is how a value is painted.
+type stroke uint8
+
+const (
+	become stroke = iota // pixels become the value
+	set                  // its bits are set in them
+	unset                // its bits are deleted from them
+)
 
 func newPaint(value []byte) *paint {
 	return &paint{value: value, wide: bytes.Repeat(value, 4096/len(value))}
 }
 
-func newBit(bit, bitpix int) *paint {
-	p := newPaint(binary.BigEndian.AppendUint64(nil, 1<<bit)[8-bitpix/8:])
-	p.or = true
+// newBit sets a bit, however it is stored.
+func newBit(bit int, s storage) *paint {
+	plain := storage{bitpix: s.bitpix}
+	p := newPaint(plain.pixel(1 << bit))
+	p.how = set
+	if s.turned && bit == s.bitpix-1 {
+		p.how = unset
+	}
 	return p
 }
 
@@ -192,17 +211,21 @@ func newBit(bit, bitpix int) *paint {
 func (p *paint) apply(b []byte, at int64) {
 	size := len(p.value)
 	phase := int(at % int64(size))
-	if p.or {
-		for i := range b {
-			b[i] |= p.wide[phase]
-			if phase++; phase == size {
-				phase = 0
+	for len(b) > 0 {
+		wide := p.wide[phase:]
+		n := min(len(b), len(wide))
+		switch p.how {
+		case become:
+			copy(b, wide)
+		case set:
+			for i, v := range wide[:n] {
+				b[i] |= v
+			}
+		case unset:
+			for i, v := range wide[:n] {
+				b[i] &^= v
 			}
 		}
-		return
-	}
-	for len(b) > 0 {
-		n := copy(b, p.wide[phase:])
 		b, phase = b[n:], 0 // wide ends with a whole pixel
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/stencil"
 )
 
 // float makes the header of an image one of 32-bit floats.
@@ -47,6 +48,10 @@ func TestModesRefuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	size, err := stencil.NewSize(11, 20, 0.01, 0.02)
+	if err != nil {
+		t.Fatal(err)
+	}
 	integers := makeFile(t, primary(100, 80)+tan(10, 20))
 	for _, tt := range []struct {
 		name string
@@ -69,6 +74,7 @@ func TestModesRefuse(t *testing.T) {
 		{"a region behind the tangent point, padded", integers, Request{Stencil: mustParse(t, "CIRCLE 10 20 91"), Pad: PadNaN}, fault.Usage, "no sky"},
 		{"an empty stamp", integers, Request{Stamp: &Stamp{10, 20, 0, 3}}, fault.Usage, "0 by 3"},
 		{"a stamp nowhere", integers, Request{Stamp: &Stamp{10, 95, 3, 3}}, fault.Usage, "declination"},
+		{"a box beside the image", integers, Request{Stencil: size}, fault.NoOverlap, "SIZE 11 20 0.01 0.02 misses the image by 0.8"},
 		{"a stamp beside the image", integers, Request{Stamp: &Stamp{11, 20, 3, 3}, Pad: PadNaN}, fault.NoOverlap, "STAMP 11 20 3 3 misses the image by 0.8"},
 		{"a stamp on the far side", integers, Request{Stamp: &Stamp{190, -20, 3, 3}}, fault.NoOverlap, "misses the image"},
 	} {

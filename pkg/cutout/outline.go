@@ -3,6 +3,7 @@ package cutout
 import (
 	"context"
 	"regexp"
+	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
@@ -18,11 +19,22 @@ var worldCards = regexp.MustCompile(`^(?:` +
 	`(?:A|B|AP|BP)_(?:ORDER|[0-9]+_[0-9]+)|LTV[0-9]|LTM[0-9]_[0-9]|` +
 	`CNPIX[12]|PPO[1-6]|PLT(?:RA[HMS]|DEC(?:[DMS]|SN))|AMD[XY][0-9]+|[XY]PIXELSZ|PLTSCALE|DATE-OBS|MJD-OBS)$`)
 
+// isOutline reports whether an image is an outline that an earlier cutout added.
+func isOutline(u *fits.HDU) bool {
+	return u.Name == outlineName && u.BITPIX == 8 && u.Header.Has("CUTHDU")
+}
+
 // outlineOf returns the part for the pixels of another part: an image of the same frame,
-// without the axes that are not celestial.
-func outlineOf(of *part) part {
+// without the axes that are not celestial. Its EXTVER is that of the other or, if an HDU of
+// this name and version is there, the first that is free.
+func (p *Plan) outlineOf(of *part) part {
 	x, y := of.image.sky.system.Axes()
-	outline := part{Part: Part{HDU: of.HDU, Label: outlineName + " of " + of.Label, Role: Outline}, image: of.image}
+	version, taken := of.image.hdu.Version, p.outlineVersions()
+	if slices.Contains(taken, version) {
+		for version = 1; slices.Contains(taken, version); version++ {
+		}
+	}
+	outline := part{version: version, Part: Part{HDU: of.HDU, Label: outlineName + " of " + of.Label, Role: Outline}, image: of.image}
 	for _, b := range []struct{ from, to *pixel.Box }{{&of.Box, &outline.Box}, {&of.Frame, &outline.Frame}} {
 		*b.to = b.from.Clone()
 		for axis := range b.to.Axes() {
@@ -32,6 +44,19 @@ func outlineOf(of *part) part {
 		}
 	}
 	return outline
+}
+
+// outlineVersions returns EXTVER of all parts with the name of an outline.
+func (p *Plan) outlineVersions() (versions []int64) {
+	for i := range p.parts {
+		switch q := &p.parts[i]; {
+		case q.Role == Outline:
+			versions = append(versions, q.version)
+		case q.image.hdu.Name == outlineName:
+			versions = append(versions, q.image.hdu.Version)
+		}
+	}
+	return versions
 }
 
 // outlineHeader returns the header of an outline: of has the coordinate systems.
@@ -46,8 +71,8 @@ func outlineHeader(outline *part, of *fits.Header) (*fits.Header, error) {
 	if err := h.Set("EXTNAME", outlineName, "1: inside of the region; 0: outside"); err != nil {
 		return nil, err
 	}
-	if v := outline.image.hdu.Version; v != 1 {
-		if err := h.Set("EXTVER", v, ""); err != nil {
+	if outline.version != 1 {
+		if err := h.Set("EXTVER", outline.version, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +107,7 @@ func drawOutline(r *raster) fits.Data {
 				return err
 			}
 			x := 0
-			for _, q := range append(out, run{r.nx, r.nx}) {
+			for _, q := range out {
 				if err := draw(q.from-x, 1); err != nil {
 					return err
 				}
@@ -90,6 +115,9 @@ func drawOutline(r *raster) fits.Data {
 					return err
 				}
 				x = q.upto
+			}
+			if err := draw(r.nx-x, 1); err != nil {
+				return err
 			}
 		}
 		return emit(piece)

@@ -124,13 +124,12 @@ func (p *Plan) pad() error {
 			return tooMuchPadding()
 		}
 		value, ok := undefined(u)
-		if isFlags(u) {
-			zero, _, _ := u.Header.Int("BZERO")
-			var bits int64
-			if bit, named := bitsOf(u).bit[noData]; named && bit < 63 {
+		if stored, plain := storageOf(u); plain && isFlags(u) {
+			var bits uint64
+			if bit, named := bitsOf(u).bit[noData]; named && bit < u.BITPIX {
 				bits = 1 << bit
 			}
-			value, ok = integer(bits-zero, u.BITPIX)
+			value, ok = stored.pixel(bits), true
 		}
 		if !ok {
 			return fault.New(fault.Usage, "cutout.New", "%s holds integers without BLANK, so nothing can stand for the pixels beyond its edge; leave PAD out, or leave this HDU out (HDU, DETAIL)", u)

@@ -39,12 +39,13 @@ type Plan struct {
 // part is a Part and what it takes to write it.
 type part struct {
 	Part
-	image  *image
-	header *fits.Header
-	fill   *paint // the pixels of Frame around Box; nil: there are none
-	paint  *paint // what becomes of the pixels outside of the stencil; nil: they stay as they are
-	bit    int    // that paint sets, if it names one
-	note   note   // what the header says of the mask
+	image   *image
+	header  *fits.Header
+	fill    *paint // the pixels of Frame around Box; nil: there are none
+	paint   *paint // what becomes of the pixels outside of the stencil; nil: they stay as they are
+	bit     int    // that paint sets, if it names one
+	note    note   // what the header says of the mask
+	version int64  // EXTVER of an outline
 }
 
 // padding returns the number of pixels around the box.

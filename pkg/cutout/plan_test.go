@@ -42,7 +42,8 @@ func mandatory(first, last string, shape []int64) string {
 	return text + last
 }
 
-// makeFile writes HDUs of images in which pixel n holds n + 1000·HDU: 16-bit integers, modulo 2¹⁶, or floats.
+// makeFile writes HDUs of images in which pixel n holds n + 1000·HDU: integers, of which the
+// lowest bits count, or floats. Tables have such bytes.
 func makeFile(t testing.TB, headers ...string) *fits.File {
 	t.Helper()
 	content := makeBytes(t, headers...)
@@ -76,12 +77,9 @@ func makeBytes(t testing.TB, headers ...string) []byte {
 				if v := k + 1000*int64(i); bitpix == -32 {
 					data = binary.BigEndian.AppendUint32(data, math.Float32bits(float32(v)))
 				} else {
-					data = binary.BigEndian.AppendUint16(data, uint16(v))
+					data = append(data, binary.BigEndian.AppendUint64(nil, uint64(v))[8-bitpix/8:]...)
 				}
 			}
-		}
-		if bitpix, _, _ := h.Int("BITPIX"); bitpix == 8 { // a table, of the same bytes
-			data = data[:len(data)/2]
 		}
 		err = w.WriteHDU(context.Background(), h, int64(len(data)), func(_ context.Context, emit func([]byte) error) error { return emit(data) })
 		if err != nil {

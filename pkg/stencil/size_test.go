@@ -2,8 +2,10 @@ package stencil
 
 import (
 	"math"
+	"strings"
 	"testing"
 
+	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 )
 
@@ -47,9 +49,16 @@ func TestSizeIsABoxInTheTangentPlane(t *testing.T) {
 }
 
 func TestSizeRefuses(t *testing.T) {
-	for _, text := range []string{"", "1 2 3", "1 2 3 4 5", "1 2 0 1", "1 2 1 -1", "1 2 181 1", "1 91 1 1", "361 1 1 1", "1 2 x 1", "1 2 Inf 1"} {
-		if p, err := ParseSize(text); err == nil {
-			t.Errorf("SIZE %q is %v", text, p)
+	for _, text := range []string{"", "1 2 3", "1 2 3 4 5", "1 2 0 1", "1 2 1 -1", "1 2 181 1", "1 91 1 1", "361 1 1 1", "1 2 x 1", "1 2 Inf 1", "1 2 1e-15 1e-15", "1 2 1 1e-15"} {
+		if p, err := ParseSize(text); err == nil || !strings.Contains(fault.Sentence(err), "SIZE") || strings.Contains(fault.Sentence(err), "POLYGON") {
+			t.Errorf("SIZE %q is %v: %v", text, p, err)
 		}
+	}
+}
+
+func TestSizeIsCalledAsItWasAsked(t *testing.T) {
+	p, err := ParseSize(" 010.50 -20 0.1 5e-2 ")
+	if err != nil || p.String() != "SIZE 10.5 -20 0.1 0.05" {
+		t.Errorf("%v, %v: want SIZE 10.5 -20 0.1 0.05", p, err)
 	}
 }
