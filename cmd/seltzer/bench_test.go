@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,53 @@ func BenchmarkSync(b *testing.B) {
 			// 31.5 pixels of 0.4 arcsec around a pixel's centre: 64 × 64 pixels
 			address := s.URL + "/sync?" + values("ID", demoID, "CIRCLE", "150.1163 2.2058 0.0035").Encode()
 			drive(b, clients, http.StatusSeeOther, address)
+		})
+	}
+}
+
+// BenchmarkAsync makes the same cutouts by /async: a job is made with PHASE=RUN, WAIT blocks
+// until it has ended, and its result redirects.
+func BenchmarkAsync(b *testing.B) {
+	s := demoServer(b)
+	for _, clients := range []int{1, 8} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients}, CheckRedirect: still.CheckRedirect}
+			defer client.CloseIdleConnections()
+			ask := func(method, address string, status int) (answer, error) {
+				r, err := http.NewRequestWithContext(b.Context(), method, address, nil)
+				if err != nil {
+					return answer{}, err
+				}
+				response, err := client.Do(r)
+				if err != nil {
+					return answer{}, err
+				}
+				defer response.Body.Close()
+				body, err := io.ReadAll(response.Body)
+				if err == nil && response.StatusCode != status {
+					err = fmt.Errorf("%s %s: %s", method, address, response.Status)
+				}
+				return answer{response, string(body)}, err
+			}
+			query := values("ID", demoID, "CIRCLE", "150.1163 2.2058 0.0035", "PHASE", "RUN").Encode()
+			measure(b, clients, func() error {
+				made, err := ask(http.MethodPost, s.URL+"/async?"+query, http.StatusSeeOther)
+				if err != nil {
+					return err
+				}
+				job := made.Header.Get("Location")
+				for {
+					doc, err := ask(http.MethodGet, job+"?WAIT=20", http.StatusOK)
+					if err != nil {
+						return err
+					}
+					if strings.Contains(doc.Body, "<uws:phase>COMPLETED<") {
+						break
+					}
+				}
+				_, err = ask(http.MethodGet, job+"/results/result", http.StatusSeeOther)
+				return err
+			})
 		})
 	}
 }

@@ -65,15 +65,18 @@ func (s *service) ask(method, path string, header http.Header, pairs ...string) 
 	for i := 0; i < len(pairs); i += 2 {
 		form = append(form, url.QueryEscape(pairs[i])+"="+url.QueryEscape(pairs[i+1]))
 	}
-	var body io.Reader
-	if method == http.MethodPost {
-		body = strings.NewReader(strings.Join(form, "&"))
-	} else if len(form) > 0 {
-		path += "?" + strings.Join(form, "&")
+	body := strings.Join(form, "&")
+	if method != http.MethodPost && body != "" {
+		path, body = path+"?"+body, ""
 	}
-	r := httptest.NewRequest(method, base+path, body)
+	return s.send(method, path, header, body)
+}
+
+// send sends a request with a body that is urlencoded already.
+func (s *service) send(method, path string, header http.Header, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, base+path, strings.NewReader(body))
 	r.RemoteAddr = s.peer
-	if body != nil {
+	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if s.user != "" {
