@@ -81,6 +81,12 @@ func (m Header) Caller(r *http.Request) (Caller, error) {
 	if !m.trusts(r.RemoteAddr) {
 		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "the service takes requests only through its proxy; ask at the public address")
 	}
+	return FromHeader(r)
+}
+
+// FromHeader returns the user whom a proxy that is trusted names in [UserHeader]. The error
+// is [fault.Unauthenticated].
+func FromHeader(r *http.Request) (Caller, error) {
 	names := r.Header.Values(UserHeader)
 	if len(names) != 1 || strings.TrimSpace(names[0]) == "" || len(names[0]) > 256 {
 		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "log in first: the proxy named no user in %s", UserHeader)
