@@ -26,9 +26,12 @@ var levels = [][]string{
 		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "pkg/objects/gcstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
 	{"pkg/auth"},
+	{"pkg/auth/accounts"},
 	{"pkg/demo"},
 	{"pkg/api", "pkg/worker", "pkg/signer"},
-	{"pkg/app/local"},
+	{"pkg/app/settings", "pkg/app/archives"},
+	{"pkg/app/local", "pkg/app/cloud"},
+	{"functions/register"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
 	{"functions"},
 	{"cmd/seltzer", "scripts/bench/engine", "scripts/bench/store"},
@@ -45,17 +48,23 @@ var only = map[string][]string{
 	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers"},
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
-	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/soda", "functions/cutout", "functions/signer"},
+	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},
 }
+
+// embedded is what belongs to one machine, or to tests.
+var embedded = []string{"modernc.org/sqlite", "github.com/fsouza/fake-gcs-server/fakestorage"}
 
 // lean lists what must not be linked into a package, directly or through others.
 var lean = map[string][]string{
-	"pkg/signer": {"modernc.org/sqlite", module + "pkg/fits", module + "pkg/wcs"},
-	"pkg/api":    {"modernc.org/sqlite"},
-	"pkg/worker": {"modernc.org/sqlite"},
-	"pkg/fits":   {"net/http"},
-	"pkg/wcs":    {"net/http"},
-	"pkg/cutout": {"net/http"},
+	"pkg/signer":       {"modernc.org/sqlite", module + "pkg/fits", module + "pkg/wcs"},
+	"functions/soda":   embedded,
+	"functions/cutout": embedded,
+	"functions/signer": append(embedded, module+"pkg/fits", module+"pkg/wcs", "gocloud.dev/blob/s3blob"),
+	"pkg/api":          {"modernc.org/sqlite"},
+	"pkg/worker":       {"modernc.org/sqlite"},
+	"pkg/fits":         {"net/http"},
+	"pkg/wcs":          {"net/http"},
+	"pkg/cutout":       {"net/http"},
 }
 
 type listed struct {

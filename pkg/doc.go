@@ -6,10 +6,11 @@
 //
 //	cmd/seltzer                              the command line and the one-machine server
 //	functions/{soda,cutout,signer}           register one function each; functions runs one here
-//	app/local                                the place that names the embedded backends
+//	app/local  app/cloud                     the places that name backends: of one machine, of Google Cloud
+//	app/settings  app/archives               what an operator says, alike in both
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
 //	demo                                     the archive that a newcomer's server shows
-//	auth                                     who is asking
+//	auth  auth/accounts                      who is asking · which service account
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
 //	objects/drivers  objects/gcstest         archives in gs:// and s3:// · Cloud Storage for tests

@@ -1,14 +1,57 @@
-// Package cutout registers the function cutout, which takes the messages of the queue and does the work.
+// Package cutout registers the function cutout, which takes the messages of the queue and
+// does the work, and sweeps.
 package cutout
 
 import (
+	"context"
 	"net/http"
 
-	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
-
-	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/functions/register"
+	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/archives"
+	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
+	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/worker"
 )
 
-func init() {
-	functions.HTTP("cutout", local.Function(func(s *local.Service) http.Handler { return s.Cutout }))
+func init() { register.HTTP(cloud.Cutout, open) }
+
+func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
+	jobs, err := p.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := p.Queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := archives.Open(ctx, p.Authority, p.Archives, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.Keep(archive.Close)
+	results, err := objects.OpenBucket(ctx, "gs://"+p.ResultsBucket)
+	if err != nil {
+		return nil, err
+	}
+	p.Keep(results.Close)
+	w, err := worker.New(worker.Config{
+		Jobs: jobs, Queue: queue, Archive: archive, Results: results,
+		Memory: p.Memory, MaxBytes: p.MaxCutout, Version: p.Version, ErrorText: api.ErrorText, Log: p.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	pushed, err := p.Only(ctx, w.Handler(), p.PushAccount)
+	if err != nil {
+		return nil, err
+	}
+	swept, err := p.Only(ctx, w.Handler(), p.SweepAccount)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", pushed)
+	mux.Handle("/sweep", swept)
+	return mux, nil
 }

@@ -2,13 +2,34 @@
 package signer
 
 import (
+	"context"
 	"net/http"
 
-	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
-
-	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/functions/register"
+	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
+	"github.com/seltzer-soda/seltzer/pkg/signer"
+	"github.com/seltzer-soda/seltzer/pkg/signing/gcssigning"
 )
 
-func init() {
-	functions.HTTP("signer", local.Function(func(s *local.Service) http.Handler { return s.Signer }))
+func init() { register.HTTP(cloud.Signer, open) }
+
+func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
+	jobs, err := p.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var by gcssigning.SignBytes
+	if p.SigningKey != "" {
+		by, _, err = gcssigning.Key(p.SigningKey)
+	} else {
+		by, err = gcssigning.IAM(ctx, p.SigningAccount)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sign, err := gcssigning.New(gcssigning.Config{Bucket: p.ResultsBucket, Account: p.SigningAccount, Sign: by, BaseURL: p.StorageURL})
+	if err != nil {
+		return nil, err
+	}
+	return p.Only(ctx, signer.Handler(jobs, sign, p.Log), p.SodaAccount)
 }

@@ -2,13 +2,54 @@
 package soda
 
 import (
+	"context"
 	"net/http"
 
-	"github.com/GoogleCloudPlatform/functions-framework-go/functions"
-
-	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/functions/register"
+	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/archives"
+	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
+	"github.com/seltzer-soda/seltzer/pkg/app/settings"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
+	"github.com/seltzer-soda/seltzer/pkg/signer"
 )
 
-func init() {
-	functions.HTTP("soda", local.Function(func(s *local.Service) http.Handler { return s.Front }))
+func init() { register.HTTP(cloud.Soda, open) }
+
+func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
+	base, err := settings.PublicURL(p.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := p.Jobs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := p.Queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := archives.Open(ctx, p.Authority, p.Archives, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.Keep(archive.Close)
+	mode, err := p.Mode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client, err := p.Client(ctx, p.SignerURL)
+	if err != nil {
+		return nil, err
+	}
+	limits := api.DefaultLimits
+	limits.MaxExecution, limits.SyncWait = p.MaxExecution, p.SyncWait
+	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
+	_, anonymous := mode.(auth.None)
+	return http.StripPrefix(base.Path, api.New(api.Config{
+		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log, CORS: anonymous,
+		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
+		Checks:  []api.Check{{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: queue.Check}, {Name: "archive", Run: archive.Check}},
+	})), nil
 }

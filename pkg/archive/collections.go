@@ -151,9 +151,11 @@ func (c *Collections) Check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// LocalPrefix returns the prefix of the IDs of an archive that is served on one machine
-// under a name.
-func LocalPrefix(name string) string { return "ivo://localhost/" + name + "?" }
+// Local is the authority of archives that are served on one machine.
+const Local = "localhost"
+
+// Prefix returns the prefix of the IDs of an archive that an authority serves under a name.
+func Prefix(authority, name string) string { return "ivo://" + authority + "/" + name + "?" }
 
 // archiveName matches the names that an archive may be served under.
 var archiveName = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)

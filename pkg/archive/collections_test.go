@@ -209,8 +209,8 @@ func TestParseArchive(t *testing.T) {
 			t.Errorf("ParseArchive(%q): %v; want Usage", spec, err)
 		}
 	}
-	if got := archive.LocalPrefix("real"); got != "ivo://localhost/real?" {
-		t.Errorf("LocalPrefix: %q", got)
+	if got := archive.Prefix(archive.Local, "real"); got != "ivo://localhost/real?" {
+		t.Errorf("Prefix: %q", got)
 	}
 }
 

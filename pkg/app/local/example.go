@@ -27,7 +27,7 @@ func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\'
 // Example returns a request for the centre of the first image of the archives that has a
 // sky; ok is false if none of the first few has.
 func (s *Service) Example(ctx context.Context) (e Example, ok bool) {
-	ids, err := s.resolver.Examples(ctx, exampleLimit)
+	ids, err := s.archives.Examples(ctx, exampleLimit)
 	if err != nil {
 		return e, false
 	}
@@ -41,7 +41,7 @@ func (s *Service) Example(ctx context.Context) (e Example, ok bool) {
 
 // centre returns a circle of about 32 pixels radius at the centre of an image.
 func (s *Service) centre(ctx context.Context, id string) (string, error) {
-	dataset, err := s.resolver.Resolve(ctx, id)
+	dataset, err := s.archives.Resolve(ctx, id)
 	if err != nil {
 		return "", err
 	}

@@ -6,12 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -25,11 +25,11 @@ func Function(choose func(*Service) http.Handler) http.HandlerFunc {
 	open := sync.OnceValues(func() (http.Handler, error) {
 		ctx := context.Background() // of the process, not of the first request
 		log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-		settings, err := FromEnvironment(ctx, envconfig.OsLookuper())
-		if err != nil {
+		var from Settings
+		if err := settings.Read(ctx, &from, "local", envconfig.OsLookuper()); err != nil {
 			return nil, err
 		}
-		s, err := Open(ctx, Config{Settings: settings, Log: log})
+		s, err := Open(ctx, Config{Settings: from, Log: log})
 		if err != nil {
 			return nil, err
 		}
@@ -50,24 +50,4 @@ func Function(choose func(*Service) http.Handler) http.HandlerFunc {
 		}
 		h.ServeHTTP(w, r)
 	}
-}
-
-// FromEnvironment reads the settings. The error is [fault.Usage] and names every variable
-// that is missing or cannot be read.
-func FromEnvironment(ctx context.Context, variables envconfig.Lookuper) (Settings, error) {
-	var s Settings
-	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: &s, Lookuper: variables}); err != nil {
-		return s, fault.New(fault.Usage, "local.FromEnvironment", "the environment cannot be read: %w", err)
-	}
-	var missing []string
-	if s.Data == "" {
-		missing = append(missing, "SELTZER_DATA (a folder for jobs and results)")
-	}
-	if s.PublicURL == "" {
-		missing = append(missing, "SELTZER_PUBLIC_URL (the URL under which clients reach the service)")
-	}
-	if len(missing) > 0 {
-		return s, fault.New(fault.Usage, "local.FromEnvironment", "set %s", strings.Join(missing, " and "))
-	}
-	return s, nil
 }

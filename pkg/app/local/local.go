@@ -8,26 +8,25 @@ package local
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/archives"
+	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
-	"github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
@@ -36,16 +35,16 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/worker"
 )
 
-// Settings are what an operator says. The tags are the environment variables by which the
+// Settings are what an operator says. The tags are those of package settings, by which the
 // functions are configured when they run on one machine.
 type Settings struct {
-	Data      string   `env:"SELTZER_DATA"`                                         // folder of jobs, results and the signing key; made if it is not there
-	PublicURL string   `env:"SELTZER_PUBLIC_URL"`                                   // absolute URL under which clients reach the service
-	Archives  []string `env:"SELTZER_ARCHIVES"`                                     // NAME=FOLDER or NAME=URL; none: the demo archive
-	Auth      string   `env:"SELTZER_AUTH, default=none"`                           // one of auth.Names
-	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128"` // of the proxies that mode header believes
-	Memory    int64    `env:"SELTZER_MEMORY, default=536870912"`                    // bytes for all jobs together
-	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184"`              // bytes of one cutout
+	Data      string   `env:"SELTZER_DATA" needs:"local" doc:"a folder for jobs, results and the signing key"` // made if it is not there
+	PublicURL string   `env:"SELTZER_PUBLIC_URL" needs:"local" doc:"the URL under which clients reach the service"`
+	Archives  []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
+	Auth      string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"`                        // one of auth.Names
+	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
+	Memory    int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
+	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
 }
 
 // Config is how the service is set up.
@@ -75,10 +74,9 @@ type Service struct {
 	config   Config
 	log      *slog.Logger
 	db       *sqlitedb.DB
-	roots    []objects.Root
 	results  *objects.Bucket
 	key      []byte
-	resolver archive.Resolver
+	archives *archives.Archives
 	stopping context.Context // ends when the service shall answer who still waits
 	Stop     context.CancelFunc
 	queue    *sqlitequeue.Queue
@@ -102,7 +100,7 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 		}
 	}()
 	mode, modeErr := s.openAuth()
-	base, urlErr := parsePublicURL(c.PublicURL)
+	base, urlErr := settings.PublicURL(c.PublicURL)
 	dataErr := s.openData(ctx)
 	archiveErr := s.openArchives(ctx, dataErr == nil)
 	var memoryErr error
@@ -127,17 +125,6 @@ func (s *Service) openAuth() (auth.Mode, error) {
 	}
 	mode, err := auth.New(s.config.Auth, trusted)
 	return mode, errors.Join(append(errs, err)...)
-}
-
-func parsePublicURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(strings.TrimRight(raw, "/"))
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return nil, fault.New(fault.Usage, "local.Open", "the public URL %q is not an absolute http or https URL without user name, ? and #", raw)
-	case u.Path != "" && path.Clean(u.Path) != u.Path || strings.ContainsAny(u.Path, "{} %"):
-		return nil, fault.New(fault.Usage, "local.Open", "the path of the public URL %q is not a plain one such as /cutouts", raw)
-	}
-	return u, nil
 }
 
 // openData opens everything in the data folder.
@@ -171,26 +158,8 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 		}
 		specs, examples = []string{DemoArchive + "=" + dir}, demo.Names()
 	}
-	var collections []archive.Collection
-	var errs []error
-	for _, spec := range specs {
-		name, location, err := archive.ParseArchive(spec)
-		var root objects.Root
-		if err == nil {
-			root, err = drivers.OpenRoot(ctx, location)
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("archive %s: %w", spec, err))
-			continue
-		}
-		s.roots = append(s.roots, root)
-		collections = append(collections, archive.Collection{Prefix: archive.LocalPrefix(name), Root: root, Examples: examples})
-	}
-	if len(errs) > 0 {
-		return errors.Join(errs...)
-	}
 	var err error
-	s.resolver, err = archive.NewCollections(collections...)
+	s.archives, err = archives.Open(ctx, archive.Local, specs, examples)
 	return err
 }
 
@@ -225,7 +194,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		return err
 	}
 	s.worker, err = worker.New(worker.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.resolver, Results: s.results,
+		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results,
 		Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
 	})
 	if err != nil {
@@ -236,11 +205,11 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	s.Signer = signer.Handler(jobs, sign, s.log)
 	_, anonymous := mode.(auth.None)
 	soda := api.New(api.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.resolver, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous,
+		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous,
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: s.queue.Check},
-			{Name: "results", Run: s.results.Check}, {Name: "archive", Run: s.resolver.Check},
+			{Name: "results", Run: s.results.Check}, {Name: "archive", Run: s.archives.Check},
 		},
 	})
 	mux := http.NewServeMux()
@@ -330,8 +299,8 @@ func (s *Service) Close() error {
 	if s.results != nil {
 		errs = append(errs, s.results.Close())
 	}
-	for _, r := range s.roots {
-		errs = append(errs, r.Close())
+	if s.archives != nil {
+		errs = append(errs, s.archives.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,45 @@
+// Package cloud is the service on Google Cloud: what its functions soda, cutout and signer
+// have in common. Firestore keeps jobs, Pub/Sub wakes workers, Cloud Storage holds archives
+// and results. This is the one place that names these backends but for Cloud Storage's,
+// which the functions open that use them, so that each links only what it needs.
+//
+// # Environment variables
+//
+// "Needed by" names the functions that do not start without the variable. All others have a
+// default. They are set with the deployment, but those of the emulators.
+//
+//	variable                    type      default           needed by           what it is
+//	SELTZER_PROJECT             text                        soda cutout signer  the Google Cloud project of Firestore and Pub/Sub
+//	SELTZER_DATABASE            text      (default)                             the Firestore database
+//	SELTZER_WATCH_CONNECTIONS   number    4                                     connections for requests and workers that wait for jobs, 80 each
+//	SELTZER_TOPIC_INTERACTIVE   text                        soda cutout         the topic of jobs that somebody waits for
+//	SELTZER_TOPIC_BULK          text                        soda cutout         the topic of large jobs
+//	SELTZER_ARCHIVES            list                        soda cutout         archives as NAME=URL, with commas between, such as dr1=gs://bucket/dr1
+//	SELTZER_AUTHORITY           text                        soda cutout         the authority of the archives' IDs: ivo://AUTHORITY/NAME?path
+//	SELTZER_PUBLIC_URL          URL                         soda                the URL under which clients reach the service
+//	SELTZER_SIGNER_URL          URL                         soda                the URL of the function signer, for which it takes tokens
+//	SELTZER_AUTH                text      none                                  who may ask: none (public) or header (a proxy says who)
+//	SELTZER_PROXY_ACCOUNT       e-mail                                          the service account of the proxy that mode header believes
+//	SELTZER_MAX_EXECUTION       duration  8m30s                                 the longest time of one job: the function's timeout less 30 s
+//	SELTZER_SYNC_WAIT           duration  50s                                   how long a sync request waits for its cutout
+//	SELTZER_RESULTS_BUCKET      text                        cutout signer       the bucket of results
+//	SELTZER_MEMORY              bytes     536870912                             what all jobs of one instance may use together
+//	SELTZER_MAX_CUTOUT          bytes     17179869184                           the largest cutout
+//	SELTZER_PUSH_ACCOUNT        e-mail                      cutout              the service account of the push subscriptions, dead letters too
+//	SELTZER_SWEEP_ACCOUNT       e-mail                      cutout              the service account of the scheduler that POSTs /sweep
+//	SELTZER_SIGNING_ACCOUNT     e-mail                      signer              the service account in whose name results are signed: its own
+//	SELTZER_SODA_ACCOUNT        e-mail                      signer              the service account of the function soda
+//	SELTZER_AUDIENCE            URL                         cutout signer       this function's own URL, for which its callers' tokens are; in mode header also of soda
+//	SELTZER_BEHIND_IAM          bool      false                                 only callers that Google let in reach this function: it has no public invoker
+//	SELTZER_VERSION             text      devel                                 what provenance cards call this version
+//
+// Of the platform: FUNCTION_TARGET and K_SERVICE. With FUNCTION_TARGET naming it, and either
+// K_SERVICE or SELTZER_PROJECT set, a function that lacks a variable ends at its start.
+//
+// For the emulators on one machine alone, never with a deployment:
+//
+//	FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST, STORAGE_EMULATOR_HOST    where they are
+//	SELTZER_INSECURE            bool      false                                 callers prove nothing: the emulators send no tokens
+//	SELTZER_SIGNING_KEY         file                                            a key that signs results in place of IAM
+//	SELTZER_STORAGE_URL         URL       https://storage.googleapis.com        where signed URLs lead
+package cloud

@@ -1,0 +1,88 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/sethvargo/go-envconfig"
+
+	"github.com/seltzer-soda/seltzer/pkg/app/settings"
+	"github.com/seltzer-soda/seltzer/pkg/fault"
+)
+
+// The functions.
+const (
+	Soda   = "soda"
+	Cutout = "cutout"
+	Signer = "signer"
+)
+
+// Settings are what a deployment says to the functions; the package's documentation lists
+// the variables.
+type Settings struct {
+	Project          string        `env:"SELTZER_PROJECT" needs:"soda,cutout,signer" doc:"the Google Cloud project of Firestore and Pub/Sub"`
+	Database         string        `env:"SELTZER_DATABASE, default=(default)" doc:"the Firestore database"`
+	WatchConnections int           `env:"SELTZER_WATCH_CONNECTIONS, default=4" doc:"connections for requests and workers that wait for jobs, 80 each"`
+	TopicInteractive string        `env:"SELTZER_TOPIC_INTERACTIVE" needs:"soda,cutout" doc:"the topic of jobs that somebody waits for"`
+	TopicBulk        string        `env:"SELTZER_TOPIC_BULK" needs:"soda,cutout" doc:"the topic of large jobs"`
+	Archives         []string      `env:"SELTZER_ARCHIVES" needs:"soda,cutout" doc:"archives as NAME=URL, with commas between, such as dr1=gs://bucket/dr1"`
+	Authority        string        `env:"SELTZER_AUTHORITY" needs:"soda,cutout" doc:"the authority of the archives' IDs: ivo://AUTHORITY/NAME?path"`
+	PublicURL        string        `env:"SELTZER_PUBLIC_URL" needs:"soda" doc:"the URL under which clients reach the service"`
+	SignerURL        string        `env:"SELTZER_SIGNER_URL" needs:"soda" doc:"the URL of the function signer, for which it takes tokens"`
+	Auth             string        `env:"SELTZER_AUTH, default=none" doc:"who may ask: none (public) or header (a proxy says who)"`
+	ProxyAccount     string        `env:"SELTZER_PROXY_ACCOUNT" doc:"the service account of the proxy that mode header believes"`
+	MaxExecution     time.Duration `env:"SELTZER_MAX_EXECUTION, default=8m30s" doc:"the longest time of one job: the function's timeout less 30 s"`
+	SyncWait         time.Duration `env:"SELTZER_SYNC_WAIT, default=50s" doc:"how long a sync request waits for its cutout"`
+	ResultsBucket    string        `env:"SELTZER_RESULTS_BUCKET" needs:"cutout,signer" doc:"the bucket of results"`
+	Memory           int64         `env:"SELTZER_MEMORY, default=536870912" doc:"what all jobs of one instance may use together"`
+	MaxCutout        int64         `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"the largest cutout"`
+	PushAccount      string        `env:"SELTZER_PUSH_ACCOUNT" needs:"cutout" doc:"the service account of the push subscriptions, dead letters too"`
+	SweepAccount     string        `env:"SELTZER_SWEEP_ACCOUNT" needs:"cutout" doc:"the service account of the scheduler that POSTs /sweep"`
+	SigningAccount   string        `env:"SELTZER_SIGNING_ACCOUNT" needs:"signer" doc:"the service account in whose name results are signed: its own"`
+	SodaAccount      string        `env:"SELTZER_SODA_ACCOUNT" needs:"signer" doc:"the service account of the function soda"`
+	Audience         string        `env:"SELTZER_AUDIENCE" needs:"cutout,signer" doc:"this function's own URL, for which its callers' tokens are; in mode header also of soda"`
+	BehindIAM        bool          `env:"SELTZER_BEHIND_IAM" doc:"only callers that Google let in reach this function: it has no public invoker"`
+	Version          string        `env:"SELTZER_VERSION, default=devel" doc:"what provenance cards call this version"`
+
+	Insecure   bool   `env:"SELTZER_INSECURE" doc:"callers prove nothing: the emulators send no tokens"`
+	SigningKey string `env:"SELTZER_SIGNING_KEY" doc:"a key that signs results in place of IAM"`
+	StorageURL string `env:"SELTZER_STORAGE_URL, default=https://storage.googleapis.com" doc:"where signed URLs lead"`
+}
+
+// FromEnvironment reads the settings of a function. The error is [fault.Usage] and names
+// every variable that is missing or wrong.
+func FromEnvironment(ctx context.Context, function string, variables envconfig.Lookuper) (*Settings, error) {
+	s := new(Settings)
+	errs := []error{settings.Read(ctx, s, function, variables)}
+	wrong := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fault.New(fault.Usage, "cloud.FromEnvironment", format, args...))
+		}
+	}
+	wrong(s.Auth != "none" && s.Auth != "header", "SELTZER_AUTH=%s: want none or header", s.Auth)
+	if function == Soda && s.Auth == "header" && !s.Insecure {
+		wrong(s.ProxyAccount == "", "SELTZER_PROXY_ACCOUNT is not set: mode header wants the service account of the proxy")
+		wrong(s.Audience == "", "SELTZER_AUDIENCE is not set: mode header wants the URL for which the proxy's tokens are")
+	}
+	wrong(s.WatchConnections < 1, "SELTZER_WATCH_CONNECTIONS=%d: want 1 or more", s.WatchConnections)
+	wrong(s.MaxExecution <= 0 || s.SyncWait <= 0, "SELTZER_MAX_EXECUTION=%v, SELTZER_SYNC_WAIT=%v: want more than 0", s.MaxExecution, s.SyncWait)
+	wrong(strings.ContainsAny(s.Authority, "/?# "), "SELTZER_AUTHORITY=%q: want one such as example.org", s.Authority)
+	emulated := loopback(os.Getenv("FIRESTORE_EMULATOR_HOST"))
+	wrong((s.Insecure || s.SigningKey != "") && !emulated, "SELTZER_INSECURE and SELTZER_SIGNING_KEY are for emulators on this machine: unset them, or set FIRESTORE_EMULATOR_HOST")
+	return s, errors.Join(errs...)
+}
+
+// loopback reports whether a host and port are of this machine.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
