@@ -19,19 +19,20 @@ import (
 )
 
 type cut struct {
-	Source  string `arg:"" help:"${source}"`
-	Circle  string `group:"region" xor:"region" required:"" placeholder:"'RA DEC R'" help:"Circle: centre and radius."`
-	Polygon string `group:"region" xor:"region" required:"" placeholder:"'RA DEC …'" help:"Polygon of three vertices or more, joined by great circles; either winding means the smaller region."`
-	Range   string `group:"region" xor:"region" required:"" placeholder:"'RA1 RA2 DEC1 DEC2'" help:"Range of right ascension and declination; -Inf and +Inf leave an end open, RA1 > RA2 crosses 0."`
-	Pixels  string `group:"region" xor:"region" required:"" placeholder:"'[x1:x2,y1:y2]'" help:"Section of pixels as CFITSIO writes it: from 1, both ends included, * for a whole axis; axes that are not named stay whole."`
-	Stamp   string `group:"region" xor:"region" required:"" placeholder:"'RA DEC NX NY'" help:"Box of NX × NY pixels around a place: an odd side is centred on the nearest pixel, an even one on the nearest edge between two."`
-	Size    string `group:"region" xor:"region" required:"" placeholder:"'RA DEC W H'" help:"Box of the width W and the height H in the plane that touches the sky at a place, north up."`
-	Mask    string `enum:"none,nan,plane" default:"none" placeholder:"MODE" help:"What becomes of pixels whose centres are outside of the region: none (they stay), nan (NaN, or BLANK in integers), plane (a bit OUTSIDE_STENCIL in the mask beside the image, or an image STENCIL)."`
-	Detail  string `enum:"image,planes,full" default:"planes" placeholder:"WHICH" help:"Which HDUs travel: image, planes (errors, flags and weights too), full (tables and other attachments too)."`
-	Pad     string `enum:"none,nan" default:"none" placeholder:"MODE" help:"Whether the cutout goes on beyond the edges of the image: none, or nan (NaN, or BLANK in integers; 0 or NO_DATA in masks). With --stamp it then has NX × NY pixels."`
-	HDU     *int   `name:"hdu" placeholder:"N" help:"Cut this HDU only, counted from 0 (every image that the region touches; with --pixels the first image)."`
-	Output  string `short:"o" required:"" placeholder:"OUT.fits" help:"File to write; - is standard output."`
-	Force   bool   `short:"f" help:"Overwrite OUT.fits."`
+	Source   string `arg:"" help:"${source}"`
+	Circle   string `group:"region" xor:"region" required:"" placeholder:"'RA DEC R'" help:"Circle: centre and radius."`
+	Polygon  string `group:"region" xor:"region" required:"" placeholder:"'RA DEC …'" help:"Polygon of three vertices or more, joined by great circles; either winding means the smaller region."`
+	Range    string `group:"region" xor:"region" required:"" placeholder:"'RA1 RA2 DEC1 DEC2'" help:"Range of right ascension and declination; -Inf and +Inf leave an end open, RA1 > RA2 crosses 0."`
+	Pixels   string `group:"region" xor:"region" required:"" placeholder:"'[x1:x2,y1:y2]'" help:"Section of pixels as CFITSIO writes it: from 1, both ends included, * for a whole axis; axes that are not named stay whole."`
+	Stamp    string `group:"region" xor:"region" required:"" placeholder:"'RA DEC NX NY'" help:"Box of NX × NY pixels around a place: an odd side is centred on the nearest pixel, an even one on the nearest edge between two."`
+	Size     string `group:"region" xor:"region" required:"" placeholder:"'RA DEC W H'" help:"Box of the width W and the height H in the plane that touches the sky at a place, north up."`
+	Mask     string `enum:"none,nan,plane" default:"none" placeholder:"MODE" help:"What becomes of pixels whose centres are outside of the region: none (they stay), nan (NaN, or BLANK in integers), plane (a bit OUTSIDE_STENCIL in the mask beside the image, or an image STENCIL)."`
+	Detail   string `enum:"image,planes,full" default:"planes" placeholder:"WHICH" help:"Which HDUs travel: image, planes (errors, flags and weights too), full (tables and other attachments too)."`
+	Pad      string `enum:"none,nan" default:"none" placeholder:"MODE" help:"Whether the cutout goes on beyond the edges of the image: none, or nan (NaN, or BLANK in integers; 0 or NO_DATA in masks). With --stamp it then has NX × NY pixels."`
+	Compress string `enum:",none,gzip2,rice" default:"" placeholder:"HOW" help:"How images are stored: none, gzip2 (tiles of GZIP_2, without loss), rice (tiles of RICE_1; floating-point pixels are rounded to a quarter of the noise). Without it images that are compressed in the source are compressed, without loss."`
+	HDU      *int   `name:"hdu" placeholder:"N" help:"Cut this HDU only, counted from 0 (every image that the region touches; with --pixels the first image)."`
+	Output   string `short:"o" required:"" placeholder:"OUT.fits" help:"File to write; - is standard output."`
+	Force    bool   `short:"f" help:"Overwrite OUT.fits."`
 }
 
 // Help is what seltzer cut --help adds.
@@ -94,7 +95,7 @@ func (c *cut) text(r *cutout.Request) string {
 	case r.Stamp != nil:
 		text = strings.Replace(r.Stamp.String(), " ", "=", 1)
 	}
-	for _, option := range []struct{ name, value, usual string }{{"MASK", c.Mask, "none"}, {"DETAIL", c.Detail, "planes"}, {"PAD", c.Pad, "none"}} {
+	for _, option := range []struct{ name, value, usual string }{{"MASK", c.Mask, "none"}, {"DETAIL", c.Detail, "planes"}, {"PAD", c.Pad, "none"}, {"COMPRESS", c.Compress, ""}} {
 		if option.value != option.usual {
 			text += " " + option.name + "=" + option.value
 		}
@@ -104,7 +105,7 @@ func (c *cut) text(r *cutout.Request) string {
 
 // request reads the region.
 func (c *cut) request() (r *cutout.Request, err error) {
-	r = &cutout.Request{HDU: c.HDU, Mask: cutout.Mask(c.Mask), Detail: cutout.Detail(c.Detail), Pad: cutout.Pad(c.Pad)}
+	r = &cutout.Request{HDU: c.HDU, Mask: cutout.Mask(c.Mask), Detail: cutout.Detail(c.Detail), Pad: cutout.Pad(c.Pad), Compress: cutout.Compress(c.Compress)}
 	switch {
 	case c.Stamp != "":
 		r.Stamp, err = readStamp(c.Stamp)

@@ -96,6 +96,15 @@ func cutHeader(p *part, t *travel) (*fits.Header, error) {
 	return h, setRegion(h, m)
 }
 
+// asExtension returns the header of the source's primary where an empty one stands before it.
+func asExtension(h *fits.Header) (*fits.Header, error) {
+	h, err := h.AsExtension()
+	if err == nil {
+		h.Delete("NEXTEND")
+	}
+	return h, err
+}
+
 // emptyHeader returns the header of a primary without its data. whole says that nothing
 // of the other HDUs is cut off.
 func emptyHeader(u *fits.HDU, whole bool, t *travel) (*fits.Header, error) {

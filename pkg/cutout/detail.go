@@ -81,7 +81,9 @@ func isIndex(file *fits.File, u *fits.HDU) bool {
 func newTravel(file *fits.File, parts []part) travel {
 	var t travel
 	first := file.HDUs[0].Header
+	packed := false // then it is not known where the HDUs behind begin
 	for i := range parts {
+		packed = packed || parts[i].packed != ""
 		if parts[i].Role != Attached {
 			continue
 		}
@@ -90,7 +92,7 @@ func newTravel(file *fits.File, parts []part) travel {
 			t.archive = i + 1
 		}
 		for _, a := range addresses {
-			if at, ok, err := first.Int(a.address); ok && err == nil && at == u.HeaderOffset && u.Number > 0 {
+			if at, ok, err := first.Int(a.address); ok && err == nil && at == u.HeaderOffset && u.Number > 0 && !packed {
 				if t.target == nil {
 					t.target = make(map[string]int)
 				}
@@ -115,9 +117,13 @@ func (t *travel) keeps(key string) bool {
 	return false
 }
 
-// correct makes the cards of the first header point where their targets are in the cutout.
+// correct makes the cards of the source's first header point where their targets are in the
+// cutout.
 func (t *travel) correct(parts []part) error {
 	h := parts[0].header
+	if parts[0].image == nil {
+		h = parts[1].header
+	}
 	if t.archive > 0 && h.Has("AR_HDU") {
 		if err := h.Set("AR_HDU", t.archive, ""); err != nil {
 			return err

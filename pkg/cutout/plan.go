@@ -41,11 +41,12 @@ type part struct {
 	Part
 	image   *image
 	header  *fits.Header
-	fill    *paint // the pixels of Frame around Box; nil: there are none
-	paint   *paint // what becomes of the pixels outside of the stencil; nil: they stay as they are
-	bit     int    // that paint sets, if it names one
-	note    note   // what the header says of the mask
-	version int64  // EXTVER of an outline
+	fill    *paint           // the pixels of Frame around Box; nil: there are none
+	paint   *paint           // what becomes of the pixels outside of the stencil; nil: they stay as they are
+	bit     int              // that paint sets, if it names one
+	note    note             // what the header says of the mask
+	version int64            // EXTVER of an outline
+	packed  fits.Compression // how it is compressed; "": it is not
 }
 
 // padding returns the number of pixels around the box.
@@ -81,7 +82,7 @@ func (p *part) size() int64 { return headerSize(p.header) + padded(p.dataSize())
 // or the request asks for what its images cannot give.
 func New(file *fits.File, req Request) (*Plan, error) {
 	const op = "cutout.New"
-	if err := errors.Join(knownDetail(req.Detail), knownPad(req)); err != nil {
+	if err := errors.Join(knownDetail(req.Detail), knownPad(req), knownCompress(req.Compress)); err != nil {
 		return nil, err
 	}
 	if n := len(file.HDUs); req.HDU != nil && (*req.HDU < 0 || *req.HDU >= n) {
@@ -103,7 +104,7 @@ func New(file *fits.File, req Request) (*Plan, error) {
 	for _, decide := range []func() error{
 		p.pad,
 		func() error { return p.mask(req) },
-		func() error { return p.makeHeaders(req) },
+		func() error { p.compress(req.Compress); return p.makeHeaders(req) },
 	} {
 		if err := decide(); err != nil {
 			return nil, err
@@ -177,18 +178,23 @@ func (p *Plan) makeHeaders(req Request) error {
 	for i := range p.parts {
 		part := &p.parts[i]
 		var err error
-		switch part.Role {
-		case Empty:
+		switch {
+		case part.image == nil:
+			part.header = fits.NewPrimary(8, nil)
+		case part.Role == Empty:
 			part.header, err = emptyHeader(part.image.hdu, whole, &t)
-		case Attached:
+		case part.Role == Attached:
 			part.header = part.image.hdu.Header
 			if i == 0 {
 				part.header = without(part.header, &t, rewritten)
 			}
-		case Outline:
+		case part.Role == Outline:
 			part.header, err = outlineHeader(part, p.headerOf(part.image))
 		default:
 			part.header, err = cutHeader(part, &t)
+		}
+		if err == nil && i > 0 && part.HDU == 0 && part.Role != Outline {
+			part.header, err = asExtension(part.header)
 		}
 		if err == nil && i == 0 {
 			err = p.signFirst(part.header, req)
@@ -237,7 +243,8 @@ func headerSize(h *fits.Header) int64 {
 // padded rounds up to whole FITS blocks.
 func padded(n int64) int64 { return (n + 2879) / 2880 * 2880 }
 
-// Size returns the size of the cutout in bytes.
+// Size returns the size of the cutout in bytes. Images that will be compressed count as if they
+// were not: what they take is known when they are written.
 func (p *Plan) Size() int64 { return p.bytes }
 
 // Parts returns the HDUs of the cutout in their order.

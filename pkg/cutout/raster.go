@@ -130,7 +130,7 @@ func (r *raster) kept(row int) []run {
 	if row > 0 {
 		first = r.ends[row-1]
 	}
-	return r.runs[first:r.ends[row]]
+	return slices.Clip(r.runs[first:r.ends[row]]) // users append to it
 }
 
 // appendRun adds pixels outside to the runs of a row, which it makes longer where it can.

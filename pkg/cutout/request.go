@@ -11,15 +11,16 @@ import (
 // those of Stamp or, if that is nil too, those of Pixels; if there is none of them, the
 // whole of every image of the sky, or of the first image if none shows the sky.
 type Request struct {
-	Stencil stencil.Stencil
-	Stamp   *Stamp
-	Pixels  pixel.Section // of one image and its planes
-	HDU     *int          // cut only this HDU, counted from 0; nil: every HDU that the region touches, with Pixels the first image
-	Mask    Mask          // what becomes of pixels outside of Stencil
-	Detail  Detail        // which HDUs travel with the images
-	Pad     Pad           // whether the cutout goes on beyond the edges of an image
-	Source  Provenance    // goes into the cutout's header
-	Limits  Limits
+	Stencil  stencil.Stencil
+	Stamp    *Stamp
+	Pixels   pixel.Section // of one image and its planes
+	HDU      *int          // cut only this HDU, counted from 0; nil: every HDU that the region touches, with Pixels the first image
+	Mask     Mask          // what becomes of pixels outside of Stencil
+	Detail   Detail        // which HDUs travel with the images
+	Pad      Pad           // whether the cutout goes on beyond the edges of an image
+	Compress Compress      // how the images are stored
+	Source   Provenance    // goes into the cutout's header
+	Limits   Limits
 }
 
 // whole reports whether no region is asked for, of no HDU of its own.

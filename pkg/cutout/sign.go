@@ -118,6 +118,7 @@ func (p *part) sign() error {
 	}{
 		{"CUTPAD", note{p.Frame.String(), "these and the padding around them"}, p.padding() > 0},
 		{"CUTMASK", p.note, p.note.value != ""},
+		{"CUTLOSS", note{"steps of a quarter of the noise, dithered", "pixels were rounded to these"}, p.lossy()},
 	} {
 		if !c.there {
 			h.Delete(c.key)

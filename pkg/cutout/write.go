@@ -28,7 +28,12 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 		if err != nil {
 			return count.n, err
 		}
-		if err := out.WriteHDU(ctx, part.header, part.dataSize(), data); err != nil {
+		if part.packed != "" {
+			err = out.WriteCompressed(ctx, part.header, part.packed, data)
+		} else {
+			err = out.WriteHDU(ctx, part.header, part.dataSize(), data)
+		}
+		if err != nil {
 			return count.n, err
 		}
 	}
@@ -60,7 +65,11 @@ func (p *Plan) input(ctx context.Context) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		for range fits.Passes(part.dataSize()) {
+		passes := fits.Passes(part.dataSize())
+		if part.packed != "" { // how large it becomes is not known yet; a second pass is then read by itself
+			passes = 1
+		}
+		for range passes {
 			order = append(order, s.sections[i])
 		}
 	}

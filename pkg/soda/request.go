@@ -29,18 +29,19 @@ func (r Region) String() string { return r.text }
 
 // Request is what the parameters of one job ask for.
 type Request struct {
-	IDs     []string
-	Regions []Region // in the order of the request
-	Bands   []Interval
-	Times   []Interval
-	Pol     []string
-	HDU     *int   // nil: not given
-	Mask    string // none, nan or plane; "" is none
-	Detail  string // image, planes or full; "" is planes
-	Pad     string // none or nan; "" is none
-	Name    string // file name of a cutout; "": it is named after its dataset
-	Format  string // media type of a cutout
-	RunID   string
+	IDs      []string
+	Regions  []Region // in the order of the request
+	Bands    []Interval
+	Times    []Interval
+	Pol      []string
+	HDU      *int   // nil: not given
+	Mask     string // none, nan or plane; "" is none
+	Detail   string // image, planes or full; "" is planes
+	Pad      string // none or nan; "" is none
+	Compress string // none, gzip2 or rice; "" is as in the archive, without loss
+	Name     string // file name of a cutout; "": it is named after its dataset
+	Format   string // media type of a cutout
+	RunID    string
 }
 
 // Normalize returns the parameters of a request with their names in upper case and
@@ -225,7 +226,7 @@ func (r *Request) options() (s []string) {
 	if r.HDU != nil {
 		s = append(s, fmt.Sprintf("HDU=%d", *r.HDU))
 	}
-	for _, c := range []struct{ name, value string }{{"MASK", r.Mask}, {"DETAIL", r.Detail}, {"PAD", r.Pad}} {
+	for _, c := range []struct{ name, value string }{{"MASK", r.Mask}, {"DETAIL", r.Detail}, {"PAD", r.Pad}, {"COMPRESS", r.Compress}} {
 		if c.value != "" {
 			s = append(s, c.name+"="+c.value)
 		}
