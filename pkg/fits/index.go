@@ -145,7 +145,7 @@ func checkStart(start []byte) error {
 	if len(start) == 0 {
 		return fault.New(fault.Corrupt, op, "the file is empty; "+fits)
 	}
-	if bytes.HasPrefix(start, []byte("SIMPLE")) && len(start) >= cardSize {
+	if len(start) >= cardSize && keyword(start[:cardSize]) == "SIMPLE" {
 		v := Card(start[:cardSize]).Value()
 		if v.Kind == Logical && v.Text == "T" {
 			return nil
