@@ -18,7 +18,7 @@ import (
 const (
 	// A slab has at least leastSlab bytes if the box has, and up to mostSlab where that
 	// spares to decode tiles twice.
-	leastSlab = 4 << 20
+	leastSlab = 1 << 20
 	mostSlab  = 16 << 20
 
 	// perTouch is about what is noted of a tile that is going to be read.
@@ -195,7 +195,7 @@ func (d *decoder) fill(ctx context.Context) error {
 	size, _ := d.slab.Bytes(d.run)
 	d.out = resize(d.out, size)
 	for i := range d.known {
-		w := worker{decoder: d}
+		w := worker{decoder: d} // needs no scratch: the tile is decoded
 		if err := w.decodeTile(ctx, &d.known[i], nil); err != nil {
 			return err
 		}
@@ -203,7 +203,7 @@ func (d *decoder) fill(ctx context.Context) error {
 	procs := runtime.GOMAXPROCS(0)
 	workers := min(len(d.reads), max(procs, d.Cost.requests()))
 	if workers <= 1 || d.forward {
-		w := worker{decoder: d}
+		w := d.worker(nil)
 		defer w.free()
 		for i := range d.reads {
 			if err := w.do(ctx, &d.reads[i]); err != nil {
@@ -218,7 +218,7 @@ func (d *decoder) fill(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		group.Go(func() error {
-			w := worker{decoder: d, cores: cores}
+			w := d.worker(cores)
 			defer w.free()
 			for {
 				i := int(next.Add(1)) - 1
@@ -231,7 +231,9 @@ func (d *decoder) fill(ctx context.Context) error {
 					return err
 				}
 				err := w.do(ctx, read)
-				w.buf = nil
+				if cap(w.buf) > pieceSize { // or many workers would hold more than the cost allows
+					w.buf = nil
+				}
 				space.Release(held)
 				if err != nil {
 					return err
@@ -352,18 +354,27 @@ func (d *decoder) tileFault(number int64, err error) error {
 // worker reads and decodes.
 type worker struct {
 	*decoder
-	cores   *semaphore.Weighted // a worker that decodes holds one of them; nil if it is alone
-	buf     []byte
-	scratch *tile.Pixels
+	cores *semaphore.Weighted // a worker that decodes holds one of them; nil if it is alone
+	*scratch
 }
 
-// mostScratch is the memory of decoding that is kept for the next tile.
+// scratch is the memory of reading and decoding.
+type scratch struct {
+	buf    []byte
+	pixels tile.Pixels
+}
+
+// mostScratch is the memory of either that is kept for the next worker.
 const mostScratch = 8 << 20
 
-var scratches = sync.Pool{New: func() any { return new(tile.Pixels) }}
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (d *decoder) worker(cores *semaphore.Weighted) worker {
+	return worker{decoder: d, cores: cores, scratch: scratches.Get().(*scratch)}
+}
 
 func (w *worker) free() {
-	if w.scratch != nil && w.scratch.Memory() <= mostScratch {
+	if w.pixels.Memory()+cap(w.buf) <= mostScratch {
 		scratches.Put(w.scratch)
 	}
 }
@@ -396,10 +407,7 @@ func (w *worker) pixelsOf(q *touch, one tile.Tile, n int) error {
 		}
 		return err
 	}
-	if w.scratch == nil {
-		w.scratch = scratches.Get().(*tile.Pixels)
-	}
-	q.pixels = w.scratch
+	q.pixels = &w.pixels
 	return w.tiles.image.Decode(q.pixels, one, n)
 }
 
