@@ -3,7 +3,7 @@
 // Command engine cuts a box of pixels out of a FITS file again and again, and prints how
 // long it took, in the form of the programs that it is measured beside.
 //
-//	engine [-cost local|bucket|web] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
+//	engine [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
 //
 // FILE is a path or the URL of an archive's object. HDU counts from 0; the box is in FITS
 // pixels with both ends included, and further axes are kept whole. MODE says what is done
@@ -54,12 +54,13 @@ func main() {
 func run(args []string) error {
 	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
 	cost := flags.String("cost", "", "what reading costs: local, bucket or web (default: as usual for FILE)")
+	cores := flags.Int("cores", 1, "processors that may be used; the programs beside it have one thread")
 	counts := flags.String("counts", "", "page where the program store tells what it was asked for")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if args = flags.Args(); len(args) < 7 {
-		return fmt.Errorf("usage: engine [-cost local|bucket|web] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
+		return fmt.Errorf("usage: engine [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
 	}
 	var numbers [6]int
 	for i := range numbers {
@@ -88,7 +89,7 @@ func run(args []string) error {
 	if len(args) > 8 {
 		c.out = args[8]
 	}
-	runtime.GOMAXPROCS(1) // the programs beside it have one thread
+	runtime.GOMAXPROCS(*cores)
 	defer c.close()
 	if c.mode == "known" || c.mode == "reuse" { // what stays is made before the clock starts
 		if err := c.cut(); err != nil {
