@@ -24,6 +24,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
 )
@@ -62,15 +63,20 @@ type Config struct {
 	Auth      auth.Mode
 	PublicURL string // absolute, without a slash at its end; all links begin with it
 	Limits    Limits
-	Checks    []Check // what /availability asks
-	CORS      bool    // let pages of other origins read the answers: only where nothing ambient authenticates
+	Checks    []Check        // what /availability asks
+	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of indexMemory
+	CORS      bool           // let pages of other origins read the answers: only where nothing ambient authenticates
 	Log       *slog.Logger
 }
 
+// indexMemory is what the service's own cache of headers may take in bytes.
+const indexMemory = 32 << 20
+
 // Check is one part of the service that /availability asks.
 type Check struct {
-	Name string
-	Run  func(context.Context) error
+	Name  string
+	Spare bool // without it the service is degraded, but not down
+	Run   func(context.Context) error
 }
 
 type server struct {
@@ -82,12 +88,19 @@ type server struct {
 	checked time.Time // when notes were made
 	up      bool
 	notes   []string
+
+	exampleMu sync.Mutex
+	exampled  time.Time // when known was found
+	known     []example
 }
 
 // New returns the handler of the soda function.
 func New(c Config) http.Handler {
 	if c.Limits == (Limits{}) {
 		c.Limits = DefaultLimits
+	}
+	if c.Indexes == nil {
+		c.Indexes = indexes.New(indexMemory)
 	}
 	s := &server{Config: c, started: time.Now(), waiters: make(chan struct{}, c.Limits.Waiters)}
 	mux := http.NewServeMux()
@@ -109,6 +122,8 @@ func New(c Config) http.Handler {
 		"/async/{id}/results/{result}/{name}": {"GET": s.result},
 		"/availability":                       {"GET": s.availability},
 		"/capabilities":                       {"GET": s.capabilities},
+		"/links":                              {"GET": s.links, "POST": s.links},
+		"/examples":                           {"GET": s.examples},
 	} {
 		mux.Handle(path, s.allow(path, methods))
 	}
@@ -131,6 +146,10 @@ func (s *server) sameOrigin(next http.Handler) http.Handler {
 	protection.SetDenyHandler(http.HandlerFunc(deny))
 	protected := protection.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.open(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		// A GET of /sync works, too; a link that the user follows may still lead here.
 		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
 			deny(w, r)
@@ -138,6 +157,16 @@ func (s *server) sameOrigin(next http.Handler) http.Handler {
 		}
 		protected.ServeHTTP(w, r)
 	})
+}
+
+// publicPaths are documents that are the same for everybody, and never ask who that is.
+var publicPaths = []string{"/links", "/examples", "/capabilities", "/availability"}
+
+// open reports whether pages of any site may read the answer. What a user serves to
+// themselves is for their eyes alone.
+func (s *server) open(r *http.Request) bool {
+	_, local := s.Auth.(auth.Local)
+	return s.CORS || !local && slices.Contains(publicPaths, r.URL.Path)
 }
 
 // methods maps the methods of a resource to what they do.
@@ -180,7 +209,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		if s.CORS {
+		if s.open(r) {
 			h.Set("Access-Control-Allow-Origin", "*")
 			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE, OPTIONS")
 			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
@@ -214,6 +243,7 @@ func (s *server) root(w http.ResponseWriter, _ *http.Request) error {
 
 %[1]s/sync?ID=…&CIRCLE=ra dec radius   one cutout, now
 %[1]s/async                            jobs (IVOA UWS 1.1)
+%[1]s/links?ID=…                       what there is of a dataset (IVOA DataLink 1.1)
 %[1]s/capabilities                     what the service can do
 %[1]s/availability                     whether it is up
 `, s.PublicURL))

@@ -326,7 +326,10 @@ var unseen = map[string]string{
 	"the job is ARCHIVED: its results are gone; make a new job":                               "needs a job at its destruction; TestArchivedJobs sees it",
 	"the claim on the job is over: it is %s":                                                  "between worker and store",
 	"no mode of authentication is called %q; want one of %s":                                  "of the configuration",
-	"the section %s misses the image, whose pixels are %s":                                    "204 of sync, and a text of async",
+	"RESPONSEFORMAT is %.40q; want votable, %s or text/xml":                                   "a VOTable; TestFormatOfLinks sees it",
+	"there is no dataset with this ID; %s/examples shows some":                                "a row of /links; TestLinks sees it",
+	"panic at %q: %v": "needs a fault of ours; the text never leaves the log",
+	"the section %s misses the image, whose pixels are %s": "204 of sync, and a text of async",
 }
 
 // everyErrorIsSeen checks that each sentence that the packages in front of a request can say

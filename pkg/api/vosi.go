@@ -37,7 +37,11 @@ type availabilityXML struct {
 	Note      []string `xml:"vosi:note"`
 }
 
-// availability says which parts of the service are down (VOSI 1.1, section 5).
+// slow is when a part that answers is called slow.
+const slow = time.Second
+
+// availability says whether the service is up, and which of its parts are down or slow
+// (VOSI 1.1, section 5).
 func (s *server) availability(w http.ResponseWriter, r *http.Request) error {
 	up, notes := s.checkParts(r.Context())
 	return xmlDocument(w, encode(availabilityXML{
@@ -55,19 +59,30 @@ func (s *server) checkParts(ctx context.Context) (up bool, notes []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkTime)
 	defer cancel()
-	errs := make([]error, len(s.Checks))
+	errs, took := make([]error, len(s.Checks)), make([]time.Duration, len(s.Checks))
 	var wg sync.WaitGroup
 	for i, c := range s.Checks {
-		wg.Go(func() { errs[i] = c.Run(ctx) })
+		wg.Go(func() {
+			began := time.Now()
+			errs[i] = c.Run(ctx)
+			took[i] = time.Since(began)
+		})
 	}
 	wg.Wait()
 	s.checked, s.up, s.notes = time.Now(), true, nil
 	for i, c := range s.Checks {
 		note := c.Name + ": up"
-		if errs[i] != nil {
+		switch {
+		case errs[i] != nil:
 			s.Log.ErrorContext(ctx, "a part of the service is down", "part", c.Name, "error", errs[i])
-			s.up = false
 			note = fmt.Sprintf("%s: down (%s)", c.Name, fault.Sentence(errs[i]))
+			if c.Spare {
+				note = "degraded; " + note
+			} else {
+				s.up = false
+			}
+		case took[i] > slow:
+			note = fmt.Sprintf("degraded; %s: up, but slow (%s)", c.Name, took[i].Round(100*time.Millisecond))
 		}
 		s.notes = append(s.notes, note)
 	}
@@ -77,6 +92,7 @@ func (s *server) checkParts(ctx context.Context) (up bool, notes []string) {
 type capabilitiesXML struct {
 	XMLName    xml.Name        `xml:"vosi:capabilities"`
 	VOSI       string          `xml:"xmlns:vosi,attr"`
+	VR         string          `xml:"xmlns:vr,attr"`
 	VS         string          `xml:"xmlns:vs,attr"`
 	XSI        string          `xml:"xmlns:xsi,attr"`
 	Capability []capabilityXML `xml:"capability"`
@@ -89,7 +105,7 @@ type capabilityXML struct {
 
 type interfaceXML struct {
 	Type       string      `xml:"xsi:type,attr"`
-	Role       string      `xml:"role,attr"`
+	Role       string      `xml:"role,attr,omitempty"`
 	Version    string      `xml:"version,attr"`
 	AccessURL  urlXML      `xml:"accessURL"`
 	QueryType  []string    `xml:"queryType"`
@@ -118,38 +134,49 @@ type typeXML struct {
 	Type      string `xml:",chardata"`
 }
 
-// capabilities describes the resources (VOSI 1.1, section 2; SODA 1.0, section 2.4).
+func describeParam(p soda.Parameter) paramsXML {
+	use := "optional"
+	if p.Required {
+		use = "required"
+	}
+	return paramsXML{
+		Use: use, Std: p.Standard, Name: p.Name, Description: p.Description, Unit: p.Unit, UCD: p.UCD,
+		DataType: typeXML{p.Arraysize, p.Xtype, p.Datatype},
+	}
+}
+
+// capabilities describes the resources (VOSI 1.1, section 2; SODA 1.0, section 2.4;
+// DataLink 1.1, section 2.2; DALI 1.1, section 2.3).
 func (s *server) capabilities(w http.ResponseWriter, r *http.Request) error {
 	describe := func(standard, version, path string) capabilityXML {
 		return capabilityXML{StandardID: standard, Interface: interfaceXML{
 			Type: "vs:ParamHTTP", Role: "std", Version: version, AccessURL: urlXML{"full", s.PublicURL + path},
 		}}
 	}
-	sync := describe("ivo://ivoa.net/std/SODA#sync-1.0", "1.0", "/sync")
-	async := describe("ivo://ivoa.net/std/SODA#async-1.0", "1.0", "/async")
-	for _, c := range []*capabilityXML{&sync, &async} {
-		c.Interface.QueryType = []string{"GET", "POST"}
-		c.Interface.ResultType = "application/fits"
-		for _, p := range soda.Announced() {
-			use := "optional"
-			if p.Required {
-				use = "required"
-			}
-			c.Interface.Param = append(c.Interface.Param, paramsXML{
-				Use: use, Std: p.Standard, Name: p.Name, Description: p.Description, Unit: p.Unit, UCD: p.UCD,
-				DataType: typeXML{p.Arraysize, p.Xtype, p.Datatype},
-			})
+	form := func(c capabilityXML, result string, params []soda.Parameter) capabilityXML {
+		c.Interface.QueryType, c.Interface.ResultType = []string{"GET", "POST"}, result
+		for _, p := range params {
+			c.Interface.Param = append(c.Interface.Param, describeParam(p))
 		}
+		return c
 	}
+	uws := describe("ivo://ivoa.net/std/UWS#rest-1.1", "1.1", "/async")
+	uws.Interface.AccessURL.Use = "base"
+	examples := describe("ivo://ivoa.net/std/DALI#examples", "1.1", "/examples")
+	examples.Interface.Type, examples.Interface.Role = "vr:WebBrowser", ""
 	w.Header().Set("Last-Modified", s.started.UTC().Format(http.TimeFormat))
 	return xmlDocument(w, encode(capabilitiesXML{
 		VOSI: "http://www.ivoa.net/xml/VOSICapabilities/v1.0",
+		VR:   "http://www.ivoa.net/xml/VOResource/v1.0",
 		VS:   "http://www.ivoa.net/xml/VODataService/v1.1",
 		XSI:  "http://www.w3.org/2001/XMLSchema-instance",
 		Capability: []capabilityXML{
-			sync, async,
+			form(describe(syncID, "1.0", "/sync"), "application/fits", soda.Announced()),
+			form(describe(asyncID, "1.0", "/async"), "application/fits", soda.Announced()),
+			form(describe(linksID, "1.1", "/links"), datalinkType, linksParameters()),
 			describe("ivo://ivoa.net/std/VOSI#capabilities", "1.1", "/capabilities"),
 			describe("ivo://ivoa.net/std/VOSI#availability", "1.1", "/availability"),
+			examples, uws,
 		},
 	}))
 }

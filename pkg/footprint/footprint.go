@@ -8,6 +8,8 @@ package footprint
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
@@ -22,6 +24,24 @@ type Circle struct{ RA, Dec, Radius float64 }
 // Whole reports whether the circle is the whole sphere.
 func (c Circle) Whole() bool { return c.Radius >= 180 }
 
+// String writes the circle as SODA's CIRCLE: in decimals that tell a thousandth of it, the
+// radius rounded up.
+func (c Circle) String() string {
+	n := decimals(c.Radius)
+	up := math.Pow10(-n)
+	return text(n, c.RA, c.Dec, min(math.Ceil(c.Radius/up)*up, 180))
+}
+
+func decimals(radius float64) int { return min(max(int(math.Ceil(4-math.Log10(radius))), 0), 14) }
+
+func text(decimals int, values ...float64) string {
+	words := make([]string, len(values))
+	for i, v := range values {
+		words[i] = strconv.FormatFloat(math.Round(v*math.Pow10(decimals))/math.Pow10(decimals), 'f', -1, 64)
+	}
+	return strings.Join(words, " ")
+}
+
 // Area is where something lies on the sky.
 type Area struct {
 	// Circle holds all of it and is nearly the smallest that does; the whole sphere if
@@ -35,6 +55,9 @@ type Area struct {
 	Polygon []float64
 }
 
+// Vertices writes the polygon as SODA's POLYGON, in decimals that tell a thousandth of it.
+func (a Area) Vertices() string { return text(decimals(a.Circle.Radius), a.Polygon...) }
+
 // Image is one image of the sky.
 type Image struct {
 	HDU        *fits.HDU
@@ -43,17 +66,21 @@ type Image struct {
 	RA, Dec    float64 // of the middle of the image; NaN where that has no sky
 }
 
-// Example returns a circle of about 32 pixels radius around the middle of the image; ok is
-// false if the middle has no sky.
-func (m *Image) Example() (c Circle, ok bool) {
-	c = Circle{m.RA, m.Dec, min(32*m.PixelScale, 45)}
-	return c, !math.IsNaN(m.RA) && c.Radius > 0
-}
-
 // Footprint is where the images of a file are.
 type Footprint struct {
 	Images []Image // of the sky
 	Area   Area    // of all of them; its polygon is convex if they differ
+}
+
+// Example returns, as SODA's CIRCLE, a circle of about 32 pixels radius around the middle of
+// the first image whose middle has a sky.
+func (f *Footprint) Example() (circle string, ok bool) {
+	for _, m := range f.Images {
+		if r := min(32*m.PixelScale, 45); !math.IsNaN(m.RA) && r > 0 {
+			return Circle{m.RA, m.Dec, r}.String(), true
+		}
+	}
+	return "", false
 }
 
 // Of returns the footprint of a file; what an image's header says is worked out once for

@@ -15,7 +15,6 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
-	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -251,9 +250,7 @@ func (b *batch) open(ctx context.Context, id string) error {
 // plan plans a cut of the dataset at work.
 func (b *batch) plan(ctx context.Context, request cutout.Request) (*cutout.Plan, error) {
 	request.Source.Object, request.Source.Generation, request.Source.Version = b.dataset.Object, b.source.Generation(), b.Version
-	root := b.dataset.Root.String()
-	key := indexes.Key{Object: root + "\x00" + b.source.Name(), Generation: b.source.Generation()}
-	file, err := b.Indexes.Open(ctx, key, objects.Bind(ctx, b.source, &b.count), b.source.Size(), fits.CostOf(root))
+	file, err := b.dataset.FITS(ctx, b.Indexes, b.source, &b.count)
 	if err != nil {
 		return nil, err
 	}

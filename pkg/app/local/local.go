@@ -25,6 +25,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
@@ -77,6 +78,7 @@ type Service struct {
 	results  *objects.Bucket
 	key      []byte
 	archives *archives.Archives
+	indexes  *indexes.Cache
 	stopping context.Context // ends when the service shall answer who still waits
 	Stop     context.CancelFunc
 	queue    *sqlitequeue.Queue
@@ -193,9 +195,10 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	if err != nil {
 		return err
 	}
+	s.indexes = indexes.New(worker.IndexMemory)
 	s.worker, err = worker.New(worker.Config{
 		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results,
-		Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
+		Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Indexes: s.indexes, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -205,11 +208,11 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	s.Signer = signer.Handler(jobs, sign, s.log)
 	_, anonymous := mode.(auth.None)
 	soda := api.New(api.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous,
+		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous, Indexes: s.indexes,
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: s.queue.Check},
-			{Name: "results", Run: s.results.Check}, {Name: "archive", Run: s.archives.Check},
+			{Name: "results", Run: s.results.Check}, {Name: "archive", Spare: len(s.config.Archives) > 1, Run: s.archives.Check},
 		},
 	})
 	mux := http.NewServeMux()

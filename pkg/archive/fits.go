@@ -1,0 +1,18 @@
+package archive
+
+import (
+	"context"
+
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
+	"github.com/seltzer-soda/seltzer/pkg/objects"
+)
+
+// FITS opens the dataset's object, which source is, as a FITS file: headers that the cache
+// knows are not read again. Reads end with ctx and are counted. Errors are those of
+// [indexes.Cache.Open].
+func (d *Dataset) FITS(ctx context.Context, cache *indexes.Cache, source objects.Source, count *objects.Count) (*fits.File, error) {
+	root := d.Root.String()
+	key := indexes.Key{Object: root + "\x00" + source.Name(), Generation: source.Generation()}
+	return cache.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(root))
+}
