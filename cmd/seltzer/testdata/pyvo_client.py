@@ -16,6 +16,7 @@ from astropy.io import fits
 from pyvo.dal.adhoc import SodaQuery
 from pyvo.dal.tap import AsyncTAPJob
 from pyvo.io import vosi
+from pyvo.io.uws import parse_job_list
 
 base, ident, circle = sys.argv[1:]
 ra, dec, radius = (float(x) for x in circle.split())
@@ -38,6 +39,17 @@ query = SodaQuery(base + "/sync", ID=ident)
 query.circle = (ra * u.deg, dec * u.deg, radius * u.deg)
 with fits.open(io.BytesIO(query.execute_stream().read()), checksum=True) as f:
     check("sync gives an image", f[0].data is not None and f[0].data.ndim == 2)
+
+half = 0.7 * radius
+query = SodaQuery(base + "/sync", ID=ident)
+query.polygon = tuple(x * u.deg for x in (ra - half, dec - half, ra + half, dec - half, ra, dec + half))
+with fits.open(io.BytesIO(query.execute_stream().read())) as f:
+    check("POLYGON", f[0].data is not None)
+query = SodaQuery(base + "/sync", ID=ident)
+query.range = tuple(x * u.deg for x in (ra - half, ra + half, dec - half, dec + half))
+with fits.open(io.BytesIO(query.execute_stream().read())) as f:
+    check("POS=RANGE", f[0].data is not None)
+check("POS=CIRCLE", requests.get(base + "/sync", params={"ID": ident, "POS": "CIRCLE " + circle}).status_code == 200)
 
 # async: PENDING, RUN, WAIT, result, delete
 made = requests.post(base + "/async", data={"ID": ident, "CIRCLE": circle}, allow_redirects=False)
@@ -68,6 +80,20 @@ check("WAIT sleeps until the phase changes: %.1f s" % waited, 1.5 < waited < 15)
 check("the result is where pyvo looks", job.result_uri.endswith("/results/result"))
 with fits.open(io.BytesIO(requests.get(job.result_uri).content), checksum=True) as f:
     check("async gives an image", f[0].data is not None)
+
+# several regions at once: each result, and the list of jobs, as pyvo parses them
+several = requests.post(base + "/async", data={"ID": ident, "CIRCLE": [circle, "10 10 0.001"], "FOO": "1", "RUNID": "several"}, allow_redirects=False)
+job = AsyncTAPJob(several.headers["Location"])
+job.run().wait(phases=["COMPLETED", "ERROR"], timeout=60)
+uris = job.result_uris
+check("every combination is a result: %s" % uris, len(uris) == 2)
+with fits.open(io.BytesIO(requests.get(uris[0]).content), checksum=True) as f:
+    check("the first is an image", f[0].data is not None)
+check("the second says why not", requests.get(uris[1]).text.startswith("UsageError: no overlap"))
+listed = {j.jobid: j for j in parse_job_list(io.BytesIO(requests.get(base + "/async").content))}
+check("the list knows it", listed[job.job_id].phase == "COMPLETED" and listed[job.job_id].runid == "several")
+job.delete()
+job = AsyncTAPJob(made.headers["Location"])
 
 # settings and the list, before and after deleting
 other = AsyncTAPJob(requests.post(base + "/async", data={"ID": ident}, allow_redirects=False).headers["Location"])
