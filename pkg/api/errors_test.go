@@ -13,15 +13,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
 	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -38,10 +41,31 @@ type service struct {
 	peer string // the address that requests come from
 }
 
+// demoDir holds the demo archive, once it was made for all tests; that takes a second or two.
+var demoDir string
+
+var makeDemo = sync.OnceValue(func() (err error) {
+	if demoDir, err = os.MkdirTemp("", "seltzer-demo-"); err != nil {
+		return err
+	}
+	return demo.Write(context.Background(), demoDir)
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if demoDir != "" {
+		_ = os.RemoveAll(demoDir)
+	}
+	os.Exit(status)
+}
+
 func newService(t testing.TB, mode string, limits api.Limits) *service {
 	t.Helper()
+	if err := makeDemo(); err != nil {
+		t.Fatal(err)
+	}
 	s, err := local.Open(t.Context(), local.Config{
-		Settings: local.Settings{Data: filepath.Join(t.TempDir(), "data"), PublicURL: base, Auth: mode, Trusted: []string{"10.0.0.1/32"}, Memory: 1 << 28, MaxCutout: 1 << 20},
+		Settings: local.Settings{Data: filepath.Join(t.TempDir(), "data"), PublicURL: base, Archives: []string{"demo=" + demoDir}, Auth: mode, Trusted: []string{"10.0.0.1/32"}, Memory: 1 << 28, MaxCutout: 1 << 20},
 		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: limits,
 	})
 	if err != nil {
@@ -168,6 +192,7 @@ func TestErrors(t *testing.T) {
 		{"GET", "/sync", params{"ID", dataset, "POS", "RANGE 1 2 3 91"}, 400, usage + "the second latitude of RANGE is 91: want -90 to 90 degrees"},
 		{"GET", "/sync", params{"ID", dataset, "SIZE", "1 2 3"}, 400, usage + "SIZE has 3 values: want 4, ra dec width height in degrees"},
 		{"GET", "/sync", params{"ID", dataset, "SIZE", "1 2 3 200"}, 400, usage + "a side of SIZE is 200: want more than 0 and at most 180 degrees"},
+		{"GET", "/sync", params{"ID", dataset, "SIZE", "1 2 1e-300 1"}, 400, usage + "SIZE is 1e-300 by 1 degrees, in which rounding leaves no area: want larger sides"},
 		{"GET", "/sync", params{"ID", dataset, "STAMP", "1 2 3"}, 400, usage + "STAMP has 3 values; want 4, ra dec in degrees and nx ny in pixels"},
 		{"GET", "/sync", params{"ID", dataset, "STAMP", "1 2 3.5 4"}, 400, usage + `a side of STAMP is "3.5"; want a whole number of pixels, 1 to 1048576`},
 		{"GET", "/sync", params{"ID", dataset, "PIXELS", "[1:2"}, 400, usage + `a bracket of "[1:2" has no partner; want a section such as [101:200,1:50]`},
