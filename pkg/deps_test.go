@@ -33,8 +33,8 @@ var levels = [][]string{
 	{"pkg/app/local", "pkg/app/cloud"},
 	{"functions/register"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
-	{"functions"},
-	{"cmd/seltzer", "scripts/bench/engine", "scripts/bench/store"},
+	{"functions", "functions/emulated"},
+	{"cmd/seltzer", "scripts/bench/engine", "scripts/bench/store", "scripts/cloud"},
 }
 
 // sideways lists the arrows between packages of one level.
@@ -45,7 +45,7 @@ var only = map[string][]string{
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
 	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue"},
 	"gocloud.dev/":                {"pkg/objects", "pkg/objects/drivers"},
-	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers"},
+	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "functions/emulated"},
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},

@@ -5,6 +5,7 @@
 // line says so with an arrow.
 //
 //	cmd/seltzer                              the command line and the one-machine server
+//	functions/emulated                       the cloud in small: the functions over emulators
 //	functions/{soda,cutout,signer}           register one function each; functions runs one here
 //	app/local  app/cloud                     the places that name backends: of one machine, of Google Cloud
 //	app/settings  app/archives               what an operator says, alike in both

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,89 +18,115 @@ import (
 // startTime is how long an emulator may take until it answers, on a busy machine.
 const startTime = 2 * time.Minute
 
-// Firestore returns the host and port of Google's Firestore emulator, and points the
-// clients that this process makes at it: that of FIRESTORE_EMULATOR_HOST if it is set, else
-// one that is started for this process and ends with it.
+// Firestore returns the host and port of Google's Firestore emulator, as [StartFirestore]
+// does; a test without one is skipped.
 func Firestore(t testing.TB) string {
 	t.Helper()
-	return emulator(t, "FIRESTORE_EMULATOR_HOST", firestore)
+	return emulator(t, StartFirestore)
 }
 
-// PubSub returns the host and port of Google's Pub/Sub emulator, as [Firestore] does, by
-// PUBSUB_EMULATOR_HOST.
+// PubSub returns the host and port of Google's Pub/Sub emulator, as [StartPubSub] does; a
+// test without one is skipped.
 func PubSub(t testing.TB) string {
 	t.Helper()
-	return emulator(t, "PUBSUB_EMULATOR_HOST", pubSub)
+	return emulator(t, StartPubSub)
 }
 
-func emulator(t testing.TB, variable string, start func() (string, error)) string {
+func emulator(t testing.TB, start func() (string, error)) string {
 	t.Helper()
 	host, err := start()
 	if err != nil {
-		Missing(t, "%v; set %s to one that runs, or install the Google Cloud SDK with its emulators, and Java", err, variable)
+		Missing(t, "%v", err)
 	}
 	return host
 }
 
-var firestore = sync.OnceValues(func() (string, error) {
-	return startEmulator("FIRESTORE_EMULATOR_HOST", "cloud-firestore-emulator/cloud-firestore-emulator.jar",
+// StartFirestore returns the host and port of Google's Firestore emulator, and points the
+// clients that this process makes at it: that of FIRESTORE_EMULATOR_HOST if it is set, else
+// one that is started for this process and ends with it.
+var StartFirestore = sync.OnceValues(func() (string, error) {
+	host, err := startEmulator("FIRESTORE_EMULATOR_HOST", "cloud-firestore-emulator/cloud-firestore-emulator.jar",
 		func(jar, port string) []string {
 			return []string{"-cp", jar, "com.google.cloud.datastore.emulator.firestore.CloudFirestore", "--host", "127.0.0.1", "--port", port}
 		})
+	if err != nil {
+		return "", err
+	}
+	return host, firstWrite(host)
 })
 
-var pubSub = sync.OnceValues(func() (string, error) {
+// firstWrite writes a document, which takes the emulator seconds when it has just started.
+func firstWrite(host string) error {
+	address := "http://" + host + "/v1/projects/first/databases/(default)/documents/first/write"
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPatch, address, strings.NewReader(`{"fields": {}}`))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := (&http.Client{Timeout: startTime, Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("the emulator of Firestore on %s takes no document: %s", host, answer.Status)
+	}
+	return nil
+}
+
+// StartPubSub is [StartFirestore] for Pub/Sub and PUBSUB_EMULATOR_HOST.
+var StartPubSub = sync.OnceValues(func() (string, error) {
 	return startEmulator("PUBSUB_EMULATOR_HOST", "pubsub-emulator/lib/cloud-pubsub-emulator-*-all.jar",
 		func(jar, port string) []string { return []string{"-jar", jar, "--host=127.0.0.1", "--port=" + port} })
 })
 
 // startEmulator starts a program of the Google Cloud SDK, unless the variable names one that
-// runs, and sets the variable. The program ends with this process, however that ends: a
-// shell waits for the end of its input, of which this process holds the other end.
-func startEmulator(variable, jar string, args func(jar, port string) []string) (string, error) {
+// runs, and sets the variable.
+func startEmulator(variable, jar string, args func(jar, port string) []string) (host string, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("there is no emulator: %w; set %s to one that runs, or install the Google Cloud SDK with its emulators, and Java", err, variable)
+		}
+	}()
 	if host := os.Getenv(variable); host != "" {
 		return host, nil
 	}
-	for _, program := range []string{"sh", "java"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return "", fmt.Errorf("no emulator can be started: %w", err)
-		}
+	if _, err := exec.LookPath("java"); err != nil {
+		return "", err
 	}
 	path, err := sdkFile(jar)
 	if err != nil {
 		return "", err
 	}
-	port, err := freePort()
+	host, err = FreeAddress()
 	if err != nil {
 		return "", err
 	}
-	java := append([]string{"-Xmx512m", "-Duser.language=en"}, args(path, port)...)
+	_, port, _ := net.SplitHostPort(host)
 	out, err := os.CreateTemp("", "emulator-*.log")
 	if err != nil {
 		return "", err
 	}
 	defer os.Remove(out.Name())
 	defer out.Close()
-	cmd := exec.Command("sh", append([]string{"-c", `java "$@" </dev/null & java=$!; cat >/dev/null; kill "$java"`, "sh"}, java...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = ownGroup() // an interrupt at the terminal goes to the tests alone
-	if _, err := cmd.StdinPipe(); err != nil {
+	child, err := NewChild("java", append([]string{"-Xmx512m", "-Duser.language=en"}, args(path, port)...)...)
+	if err != nil {
 		return "", err
 	}
-	if err := cmd.Start(); err != nil {
+	child.Stdout, child.Stderr = out, out
+	if err := child.Start(); err != nil {
 		return "", err
 	}
-	running = append(running, cmd)
-	host := net.JoinHostPort("127.0.0.1", port)
+	running = append(running, child)
 	if err := answers(host); err != nil {
 		log, _ := os.ReadFile(out.Name())
-		return "", fmt.Errorf("the emulator %s does not start: %w\n%s", filepath.Base(path), err, bytes.TrimSpace(log))
+		return "", fmt.Errorf("%s does not start: %w\n%s", filepath.Base(path), err, bytes.TrimSpace(log))
 	}
 	return host, os.Setenv(variable, host)
 }
 
-// running keeps the open ends of the emulators' inputs from the garbage collector.
-var running []*exec.Cmd
+// running keeps the emulators' inputs from the garbage collector, which would close them.
+var running []*Child
 
 // sdkFile returns the path of a file below platform/ of the Google Cloud SDK.
 func sdkFile(pattern string) (string, error) {
@@ -115,16 +142,6 @@ func sdkFile(pattern string) (string, error) {
 		return "", fmt.Errorf("the Google Cloud SDK of %s holds no %s", gcloud, pattern)
 	}
 	return found[0], nil
-}
-
-func freePort() (string, error) {
-	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
 }
 
 // answers waits until an emulator answers.

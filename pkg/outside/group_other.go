@@ -2,6 +2,11 @@
 
 package outside
 
-import "syscall"
+import (
+	"os"
+	"syscall"
+)
 
 func ownGroup() *syscall.SysProcAttr { return nil }
+
+func killGroup(leader *os.Process) { _ = leader.Kill() }

@@ -65,6 +65,11 @@ func (s *Storage) CreateBucket(name string) {
 	s.fake.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: name})
 }
 
+// Put puts an object into a bucket, in place of the one of that name.
+func (s *Storage) Put(bucket, name string, data []byte) {
+	s.fake.CreateObject(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucket, Name: name}, Content: data})
+}
+
 // Close ends the storage.
 func (s *Storage) Close() {
 	for _, server := range s.servers {
