@@ -29,7 +29,7 @@ type cut struct {
 	Mask     string `enum:"none,nan,plane" default:"none" placeholder:"MODE" help:"What becomes of pixels whose centres are outside of the region: none (they stay), nan (NaN, or BLANK in integers), plane (a bit OUTSIDE_STENCIL in the mask beside the image, or an image STENCIL)."`
 	Detail   string `enum:"image,planes,full" default:"planes" placeholder:"WHICH" help:"Which HDUs travel: image, planes (errors, flags and weights too), full (tables and other attachments too)."`
 	Pad      string `enum:"none,nan" default:"none" placeholder:"MODE" help:"Whether the cutout goes on beyond the edges of the image: none, or nan (NaN, or BLANK in integers; 0 or NO_DATA in masks). With --stamp it then has NX × NY pixels."`
-	Compress string `enum:",none,gzip2,rice" default:"" placeholder:"HOW" help:"How images are stored: none, gzip2 (tiles of GZIP_2, without loss), rice (tiles of RICE_1; floating-point pixels are rounded to a quarter of the noise). Without it images that are compressed in the source are compressed, without loss."`
+	Compress string `enum:",none,gzip2,rice,asis" default:"" placeholder:"HOW" help:"How images are stored: none, gzip2 (tiles of GZIP_2, without loss), rice (tiles of RICE_1; floating-point pixels are rounded to a quarter of the noise), asis (the tiles of the source that the region touches, whole and unchanged). Without it images that are compressed in the source are compressed, without loss."`
 	HDU      *int   `name:"hdu" placeholder:"N" help:"Cut this HDU only, counted from 0 (every image that the region touches; with --pixels the first image)."`
 	Output   string `short:"o" required:"" placeholder:"OUT.fits" help:"File to write; - is standard output."`
 	Force    bool   `short:"f" help:"Overwrite OUT.fits."`

@@ -47,6 +47,7 @@ type part struct {
 	note    note             // what the header says of the mask
 	version int64            // EXTVER of an outline
 	packed  fits.Compression // how it is compressed; "": it is not
+	asis    bool             // its tiles are copied
 }
 
 // padding returns the number of pixels around the box.
@@ -92,6 +93,11 @@ func New(file *fits.File, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if req.Compress == CompressAsIs {
+		if err := widen(images); err != nil {
+			return nil, err
+		}
+	}
 	wanted := images
 	if req.HDU != nil {
 		wanted = images[*req.HDU : *req.HDU+1]
@@ -104,7 +110,8 @@ func New(file *fits.File, req Request) (*Plan, error) {
 	for _, decide := range []func() error{
 		p.pad,
 		func() error { return p.mask(req) },
-		func() error { p.compress(req.Compress); return p.makeHeaders(req) },
+		func() error { return p.compress(req.Compress) },
+		func() error { return p.makeHeaders(req) },
 	} {
 		if err := decide(); err != nil {
 			return nil, err

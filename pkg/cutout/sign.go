@@ -118,6 +118,7 @@ func (p *part) sign() error {
 	}{
 		{"CUTPAD", note{p.Frame.String(), "these and the padding around them"}, p.padding() > 0},
 		{"CUTMASK", p.note, p.note.value != ""},
+		{"CUTTILES", note{"as in the source", "the box was widened to whole tiles"}, p.asis},
 		{"CUTLOSS", note{"steps of a quarter of the noise, dithered", "pixels were rounded to these"}, p.lossy()},
 	} {
 		if !c.there {

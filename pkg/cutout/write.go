@@ -24,6 +24,12 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 	defer from.ahead.Close()
 	for i := range p.parts {
 		part := &p.parts[i]
+		if part.asis {
+			if err := out.WriteTiles(ctx, part.header, p.file, part.image.hdu, part.Box); err != nil {
+				return count.n, err
+			}
+			continue
+		}
 		data, err := p.data(ctx, i, from)
 		if err != nil {
 			return count.n, err
@@ -56,6 +62,9 @@ func (p *Plan) input(ctx context.Context) (*input, error) {
 		var err error
 		switch part.Role {
 		case Cut, Plane:
+			if part.asis { // which reads for itself
+				continue
+			}
 			s.sections[i], err = p.file.Section(part.image.hdu, part.Box)
 		case Attached:
 			s.sections[i] = p.file.Raw(part.image.hdu)

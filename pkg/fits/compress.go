@@ -208,78 +208,93 @@ func (p *packer) table(wide bool) []byte {
 	return rows
 }
 
-// header returns the header of the table: the cards of sections 7.3 and 10.1, then those
-// of the image.
+// header returns the header of the table.
 func (p *packer) header(h *Header, heap int64, longest int, wide bool) (*Header, error) {
-	t := new(Header)
-	t.cards = make([]Card, 0, h.Len()+40)
-	var err error
-	set := func(key string, value any, comment string) {
-		if err == nil {
-			t.cards, err = appendCards(t.cards, key, value, comment)
-		}
-	}
-	set("XTENSION", "BINTABLE", "binary table extension")
-	t.cards = shapeCards(t.cards, 8, []int64{p.rowSize(wide), int64(len(p.entries))})
-	set("PCOUNT", heap, "bytes of compressed pixels")
-	set("GCOUNT", 1, "one group")
-	set("TFIELDS", len(p.fields()), "number of columns")
+	t := newTableHeader(p.rowSize(wide), int64(len(p.entries)), heap, len(p.fields()))
 	form := "1PB(" + strconv.Itoa(longest) + ")"
 	if wide {
 		form = "1QB(" + strconv.Itoa(longest) + ")"
 	}
 	for i, name := range p.fields() {
 		n := strconv.Itoa(i + 1)
-		set("TTYPE"+n, name, "")
+		t.set("TTYPE"+n, name, "")
 		if name == "ZSCALE" || name == "ZZERO" {
 			form = "1D"
 		}
-		set("TFORM"+n, form, "")
+		t.set("TFORM"+n, form, "")
 	}
-	set("ZIMAGE", true, "a tile-compressed image")
-	// These stand in the order of the cards that they keep, which funpack relies on.
-	primary := keyword(h.cards[0][:]) == "SIMPLE"
-	if primary {
-		set("ZSIMPLE", true, "it was a primary")
-	} else {
-		set("ZTENSION", "IMAGE", "it was an image extension")
-	}
-	set("ZBITPIX", p.image.Bitpix, pixelComment(p.image.Bitpix))
-	set("ZNAXIS", len(p.shape), "number of axes")
-	for i, n := range p.shape {
-		set("ZNAXIS"+strconv.Itoa(i+1), n, "length of axis "+strconv.Itoa(i+1))
-	}
-	if primary {
-		set("ZEXTEND", true, "there may be extensions")
-	} else {
-		set("ZPCOUNT", 0, "no parameters")
-		set("ZGCOUNT", 1, "one group")
-	}
-	for i, n := range p.side {
-		set("ZTILE"+strconv.Itoa(i+1), n, "pixels of a tile along axis "+strconv.Itoa(i+1))
-	}
-	set("ZCMPTYPE", p.image.Codec, "how tiles are compressed")
+	t.set("ZIMAGE", true, "a tile-compressed image")
+	t.set("ZCMPTYPE", p.image.Codec, "how tiles are compressed")
 	if p.image.Codec == string(Rice) {
-		set("ZNAME1", "BLOCKSIZE", "pixels of a block")
-		set("ZVAL1", 32, "")
-		set("ZNAME2", "BYTEPIX", "bytes of an integer")
-		set("ZVAL2", p.image.BytePix, "")
+		t.set("ZNAME1", "BLOCKSIZE", "pixels of a block")
+		t.set("ZVAL1", 32, "")
+		t.set("ZNAME2", "BYTEPIX", "bytes of an integer")
+		t.set("ZVAL2", p.image.BytePix, "")
 	}
 	switch {
 	case p.image.Quantised:
-		set("ZQUANTIZ", "SUBTRACTIVE_DITHER_1", "how pixels became integers")
-		set("ZDITHER0", p.image.Seed, "where the random numbers begin")
-		set("ZBLANK", tile.Blank, "integer that means NaN")
+		t.set("ZQUANTIZ", "SUBTRACTIVE_DITHER_1", "how pixels became integers")
+		t.set("ZDITHER0", p.image.Seed, "where the random numbers begin")
+		t.set("ZBLANK", tile.Blank, "integer that means NaN")
 	case p.image.Bitpix < 0:
-		set("ZQUANTIZ", "NONE", "pixels are stored as they are")
+		t.set("ZQUANTIZ", "NONE", "pixels are stored as they are")
 	}
-	if err != nil {
-		return nil, err
+	return t.with(h, p.image.Bitpix, p.shape, p.side)
+}
+
+// tableHeader is the header of a table of tiles, as it is put together.
+type tableHeader struct {
+	Header
+	err error // of the first card that failed
+}
+
+// newTableHeader begins with the cards of section 7.3.1.
+func newTableHeader(rowSize, rows, heap int64, fields int) *tableHeader {
+	t := new(tableHeader)
+	t.set("XTENSION", "BINTABLE", "binary table extension")
+	t.cards = shapeCards(t.cards, 8, []int64{rowSize, rows})
+	t.set("PCOUNT", heap, "bytes of compressed pixels")
+	t.set("GCOUNT", 1, "one group")
+	t.set("TFIELDS", fields, "number of columns")
+	return t
+}
+
+func (t *tableHeader) set(key string, value any, comment string) {
+	if t.err == nil {
+		t.cards, t.err = appendCards(t.cards, key, value, comment)
+	}
+}
+
+// with adds the cards of section 10.1 that tell of the image, and those of its header h. The
+// first stand in the order of the cards that they keep, which funpack relies on.
+func (t *tableHeader) with(h *Header, bitpix int, shape, side []int64) (*Header, error) {
+	primary := keyword(h.cards[0][:]) == "SIMPLE"
+	if primary {
+		t.set("ZSIMPLE", true, "it was a primary")
+	} else {
+		t.set("ZTENSION", "IMAGE", "it was an image extension")
+	}
+	t.set("ZBITPIX", bitpix, pixelComment(bitpix))
+	t.set("ZNAXIS", len(shape), "number of axes")
+	for i, n := range shape {
+		t.set("ZNAXIS"+strconv.Itoa(i+1), n, "length of axis "+strconv.Itoa(i+1))
+	}
+	if primary {
+		t.set("ZEXTEND", true, "there may be extensions")
+	} else {
+		t.set("ZPCOUNT", 0, "no parameters")
+		t.set("ZGCOUNT", 1, "one group")
+	}
+	for i, n := range side {
+		t.set("ZTILE"+strconv.Itoa(i+1), min(n, shape[i]), "pixels of a tile along axis "+strconv.Itoa(i+1))
+	}
+	if t.err != nil {
+		return nil, t.err
 	}
 	rest := h.Clone()
 	rest.deleteFunc(0, func(card []byte) bool {
 		return isShapeCard(card) || isTableCard(card) || isNamed(card, "SIMPLE") || isNamed(card, "XTENSION")
 	})
 	t.cards = append(t.cards, rest.cards...)
-	return t, nil
+	return &t.Header, nil
 }

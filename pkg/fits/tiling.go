@@ -83,7 +83,7 @@ func parseTiling(u *HDU) (*tiling, error) {
 		return nil, err
 	}
 	t := &tiling{shape: u.Shape}
-	for column, name := range [...]string{tile.Compressed: "COMPRESSED_DATA", tile.GzipCompressed: "GZIP_COMPRESSED_DATA", tile.UncompressedData: "UNCOMPRESSED_DATA"} {
+	for column, name := range dataColumns {
 		f, ok := fields[name]
 		if ok && f.element == 0 {
 			return nil, fault.New(fault.Corrupt, op, "the column %s has no descriptors of arrays (TFORMn with P or Q)", name)

@@ -38,7 +38,7 @@ type Request struct {
 	Mask     string // none, nan or plane; "" is none
 	Detail   string // image, planes or full; "" is planes
 	Pad      string // none or nan; "" is none
-	Compress string // none, gzip2 or rice; "" is as in the archive, without loss
+	Compress string // none, gzip2, rice or asis; "" is as in the archive, without loss
 	Name     string // file name of a cutout; "": it is named after its dataset
 	Format   string // media type of a cutout
 	RunID    string
