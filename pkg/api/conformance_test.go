@@ -95,7 +95,7 @@ func TestSameRegionSameBytes(t *testing.T) {
 	}
 }
 
-// SODA-34 SODA-36 SODA-37 SODA-38 UWS-57 DALI-14: an answer that is an error has no status of success, and its text
+// SODA-34 SODA-35 SODA-36 SODA-37 SODA-38 UWS-57 DALI-14: an answer that is an error has no status of success, and its text
 // begins with one of the six labels, wherever it comes from.
 func TestErrorsBeginWithALabel(t *testing.T) {
 	s := newService(t, "none", api.Limits{})

@@ -139,7 +139,8 @@ func (s *service) done(t testing.TB, phase string, pairs ...string) string {
 }
 
 // Every error that the service can give: what is sent, the status, and the text, of which
-// … stands for anything. At the end the table is held against the source.
+// … stands for anything (SODA-27, SODA-30, SODA-39, UWS-27, UWS-33, UWS-46 and others). At the
+// end the table is held against the source.
 func TestErrors(t *testing.T) {
 	limits := api.DefaultLimits
 	limits.SyncWait = 20 * time.Second

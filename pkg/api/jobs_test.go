@@ -48,7 +48,7 @@ func (s *service) follow(t testing.TB, w *httptest.ResponseRecorder) *httptest.R
 	return s.ask("GET", path, nil)
 }
 
-// SODA-28 SODA-41 SODA-42 UWS-53 UWS-54: the product of async, and each result at its URL, with its file name.
+// SODA-10 SODA-28 SODA-40 SODA-41 SODA-42 SODA-44 UWS-53 UWS-54: the product of async, and each result at its URL, with its file name.
 func TestProduct(t *testing.T) {
 	s := newService(t, "none", api.Limits{})
 	job := s.done(t, "COMPLETED", "ID", dataset, "CIRCLE", circle, "CIRCLE", "330 -2 0.1", "STAMP", "150.1163 2.2058 8 8", "CUTOUTNAME", "m1.fits")

@@ -121,7 +121,8 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// BAND, TIME and POL are checked, and refused until their axes can be cut (SODA-17 to SODA-21, SODA-25).
+// BAND, TIME and POL are checked, and refused until their axes can be cut (SODA-17 to SODA-21, SODA-25,
+// DALI-04, DALI-06).
 func TestLaterParameters(t *testing.T) {
 	for _, tt := range []struct{ params, want string }{
 		{"BAND=5e-7 6e-7", "not supported yet; leave it out"},
@@ -146,7 +147,7 @@ func TestLaterParameters(t *testing.T) {
 }
 
 // What is announced says all that VODataService wants to know, and what it says is how
-// requests are read: the example, each limit and what lies beyond it, each option.
+// requests are read: the example, each limit and what lies beyond it, each option (DALI-04).
 func TestTheTableIsTrue(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, p := range Parameters {
@@ -204,6 +205,15 @@ func TestTheTableIsTrue(t *testing.T) {
 				changed[i] = trap
 				try(strings.Join(changed, " "), false)
 			}
+		}
+	}
+	for _, tt := range []Parameter{ // DALI-07: the types that DALI gives them
+		{Name: "CIRCLE", Datatype: "double", Arraysize: "3", Xtype: "circle"}, {Name: "POLYGON", Datatype: "double", Arraysize: "*", Xtype: "polygon"},
+		{Name: "BAND", Datatype: "double", Arraysize: "2", Xtype: "interval"}, {Name: "TIME", Datatype: "double", Arraysize: "2", Xtype: "interval"},
+		{Name: "ID", Datatype: "char", Arraysize: "*"}, {Name: "POS", Datatype: "char", Arraysize: "*"}, {Name: "POL", Datatype: "char", Arraysize: "*"},
+	} {
+		if p := Lookup(tt.Name); p.Datatype != tt.Datatype || p.Arraysize != tt.Arraysize || p.Xtype != tt.Xtype {
+			t.Errorf("%s is %s[%s] %s, want %s[%s] %s", p.Name, p.Datatype, p.Arraysize, p.Xtype, tt.Datatype, tt.Arraysize, tt.Xtype)
 		}
 	}
 	if later := len(Parameters) - len(Announced()); later != 3 || Lookup("band").Later == "" {

@@ -358,7 +358,7 @@ func TestEveryLifeKeepsTheRules(t *testing.T) {
 	}
 }
 
-// Every pair of phases, against section 2.1.3 of UWS 1.1: the moves of its figure, with
+// UWS-31: every pair of phases, against section 2.1.3 of UWS 1.1: the moves of its figure, with
 // ERROR and ABORTED from each phase that has not ended, and ARCHIVED from each that has.
 func TestMovesBetweenPhases(t *testing.T) {
 	legal := map[string]bool{}

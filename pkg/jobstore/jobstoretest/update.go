@@ -173,7 +173,7 @@ func testOneWorker(t *testing.T, s jobstore.Store) {
 	}
 }
 
-// The first worker stood still, as in a long pause, while its lease ran out.
+// The first worker stood still, as in a long pause, while its lease ran out (UWS-39).
 func testFencing(t *testing.T, s jobstore.Store) {
 	j := create(t, s, newJob(uws.Queued))
 	first := taken(t, s, j.ID)
