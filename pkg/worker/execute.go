@@ -32,9 +32,10 @@ const keepEvery = 2 * time.Second
 
 // outcome is what came of an attempt.
 type outcome struct {
-	results []uws.Result // complete ones, in the order of the cuts
-	err     error        // nil: results are all there are
-	objects []string     // that this attempt wrote
+	results  []uws.Result // complete ones, in the order of the cuts
+	progress uws.Progress
+	err      error    // nil: results are all there are
+	objects  []string // that this attempt wrote
 }
 
 // execute works on a claimed job until it is done, fails, is aborted or takes too long.
@@ -74,7 +75,7 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 	if fault.Transient(err) && j.LastAttempt() {
 		err = b.giveUp(ctx)
 	}
-	return outcome{b.complete(), err, b.objects}
+	return outcome{b.complete(), b.progress(), err, b.objects}
 }
 
 // heartbeat extends the lease until ctx ends, or cancels the work if the claim is over. A
@@ -129,6 +130,7 @@ func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome
 		if err := j.Keep(claim, o.results); err != nil {
 			return err
 		}
+		j.Progress = o.progress
 		switch {
 		case o.err == nil:
 			return j.Complete(now, claim, o.results)
