@@ -14,17 +14,17 @@ import (
 // stale names the cards that a cut makes false and that are deleted, unless the box is
 // the whole image. To add one, add a line.
 var stale = compile(
-	`CORN?[1-4](RA|DEC|X|Y)?[1-4]?|(RA|DEC)_?CORN?[1-4]`,        // corners: COR1RA1, CORN2DEC, RACORN3
-	`CEN(RA|DEC)[0-9]*|(RA|DEC)_CENT?|CENT(RA|DEC)`,             // centres
+	`CORN?[1-4](RA|DEC|X|Y)?[1-4]?`, `RA_?CORN?[1-4]`, `DEC_?CORN?[1-4]`, // corners: COR1RA1, CORN2DEC, RACORN3
+	`CEN(RA|DEC)[0-9]*`, `CENT(RA|DEC)`, `RA_CENT?`, `DEC_CENT?`, // centres
 	`DATA(MIN|MAX|MEAN|MED|MEDIAN|AVG|SIG|STD|RMS|ZER|P[0-9]+)`, // statistics of the pixels
-	`(GOOD|SOFT|IMG|PIX)(MIN|MAX|MEAN)`,                         // HST, IRAF and others: likewise
+	`GOOD(MIN|MAX|MEAN)`, `SOFT(MIN|MAX|MEAN)`, `IMG(MIN|MAX|MEAN)`, `PIX(MIN|MAX|MEAN)`, // HST, IRAF and others: likewise
 )
 
 // rewritten names the cards that belong to the file as a whole or to tables that do not
 // travel with a cutout. They are deleted, unless the tables do (detail.go).
 var rewritten = compile(
-	`AR_HDU`,                              // afw: the HDU with the archive's tables
-	`JSONADDR|JSONSIZE|INDXADDR|INDXSIZE`, // Rubin: where in the file the tables are
+	`AR_HDU`,                                       // afw: the HDU with the archive's tables
+	`JSONADDR`, `JSONSIZE`, `INDXADDR`, `INDXSIZE`, // Rubin: where in the file the tables are
 )
 
 // pixelCards names the cards that describe pixels, which an empty primary does not have.
@@ -40,27 +40,40 @@ var pixelCards = compile(
 // from a primary without pixels, of whose extensions they tell.
 var inherited = compile(`S_REGION|(DATA|TRIM|BIAS|CCD|DET|AMP)SEC[A-Z0-9]?`)
 
-func compile(patterns ...string) *regexp.Regexp {
-	return regexp.MustCompile("^(?:" + strings.Join(patterns, "|") + ")$")
+// keywords is a set of them: what they begin with, which sorts out most others, and what
+// they match as a whole.
+type keywords []struct {
+	prefix string
+	whole  *regexp.Regexp
 }
 
-// without returns a copy of h without the cards whose keyword matches one of patterns, and
-// without afw's numbers of rows in archive tables, but with those that t keeps.
-func without(h *fits.Header, t *travel, patterns ...*regexp.Regexp) *fits.Header {
-	kept := make([]fits.Card, 0, h.Len())
-	dropping := false
-	for _, c := range h.Cards() {
-		key := strings.ToUpper(c.Keyword())
-		if key != "CONTINUE" { // which shares the fate of the card before it
-			dropping = t.archive == 0 && isArchiveID(c, key) || !t.keeps(key) && slices.ContainsFunc(patterns, func(p *regexp.Regexp) bool { return p.MatchString(key) })
-		}
-		if !dropping {
-			kept = append(kept, c)
+func compile(patterns ...string) keywords {
+	set := make(keywords, len(patterns))
+	for i, p := range patterns {
+		set[i].prefix, _ = regexp.MustCompile(p).LiteralPrefix()
+		set[i].whole = regexp.MustCompile("^(?:" + p + ")$")
+	}
+	return set
+}
+
+func (k keywords) has(key string) bool {
+	for i := range k {
+		if strings.HasPrefix(key, k[i].prefix) && k[i].whole.MatchString(key) {
+			return true
 		}
 	}
-	clean := new(fits.Header)
-	clean.Append(kept...)
-	return clean
+	return false
+}
+
+// without returns a copy of h without the cards whose keyword is in one of sets, and
+// without afw's numbers of rows in archive tables, but with those that t keeps.
+func without(h *fits.Header, t *travel, sets ...keywords) *fits.Header {
+	h = h.Clone()
+	h.DeleteFunc(func(c fits.Card) bool {
+		key := strings.ToUpper(c.Keyword())
+		return t.archive == 0 && isArchiveID(c, key) || !t.keeps(key) && slices.ContainsFunc(sets, func(k keywords) bool { return k.has(key) })
+	})
+	return h
 }
 
 // isArchiveID reports whether a card holds the number of a row of afw's archive tables, of
@@ -108,14 +121,14 @@ func asExtension(h *fits.Header) (*fits.Header, error) {
 // emptyHeader returns the header of a primary without its data. whole says that nothing
 // of the other HDUs is cut off.
 func emptyHeader(u *fits.HDU, whole bool, t *travel) (*fits.Header, error) {
-	patterns := []*regexp.Regexp{rewritten}
+	sets := []keywords{rewritten}
 	if !whole {
-		patterns = append(patterns, stale, inherited)
+		sets = append(sets, stale, inherited)
 	}
 	if len(u.Axes) == 0 {
-		return without(u.Header, t, patterns...), nil
+		return without(u.Header, t, sets...), nil
 	}
-	h := without(u.Header, t, append(patterns, pixelCards)...)
+	h := without(u.Header, t, append(sets, pixelCards)...)
 	return h, h.SetShape(8, nil)
 }
 

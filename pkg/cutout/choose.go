@@ -1,6 +1,7 @@
 package cutout
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -284,6 +285,9 @@ func (m *image) miss(st stencil.Stencil) {
 // HDU (Paper III, section 6), or "".
 func tableAxis(h *fits.Header) string {
 	for _, c := range h.Cards() {
+		if !bytes.Contains(c[:], []byte("-TAB")) {
+			continue
+		}
 		if key := strings.ToUpper(c.Keyword()); strings.HasPrefix(key, "CTYPE") && strings.HasSuffix(c.Value().Text, "-TAB") {
 			return key
 		}

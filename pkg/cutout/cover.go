@@ -2,6 +2,7 @@ package cutout
 
 import (
 	"math"
+	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
@@ -32,7 +33,8 @@ func Cover(m Mapper, st stencil.Stencil, nx, ny int64) (x0, x1, y0, y1 int64, ok
 	if nx < 1 || ny < 1 {
 		return 0, 0, 0, 0, false, fault.New(fault.Usage, "cutout.Cover", "an image of %d by %d pixels: want 1 or more", nx, ny)
 	}
-	c := &coverer{m: m, st: st, box: newExtent(nx, ny)}
+	c := newCoverer(m, st, nx, ny)
+	defer c.free()
 	if err = c.survey(); err == nil {
 		err = c.search()
 	}
@@ -162,9 +164,33 @@ type coverer struct {
 	radius float64 // around middle, in radians: holds the image and some more; if simple
 	scale  float64 // radians per pixel, roughly; 0 if unknown
 
+	scratch
+}
+
+// scratch is the memory of a coverer, which the next one uses again.
+type scratch struct {
 	buffer []float64
-	at     []sky.Vec // scratch of look
+	at     []sky.Vec
 	px     []point
+	knots  []knot
+	pieces [2][]piece
+	counts []int
+}
+
+var coverers = sync.Pool{New: func() any { return new(coverer) }}
+
+func newCoverer(m Mapper, st stencil.Stencil, nx, ny int64) *coverer {
+	c := coverers.Get().(*coverer)
+	*c = coverer{m: m, st: st, box: newExtent(nx, ny), scratch: c.scratch}
+	return c
+}
+
+// free gives the memory of c to another.
+func (c *coverer) free() {
+	c.m, c.st = nil, nil
+	if cap(c.knots) <= 1<<12 {
+		coverers.Put(c)
+	}
 }
 
 // toSky returns the directions of positions; missing ones are zero vectors.

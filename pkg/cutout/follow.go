@@ -41,7 +41,8 @@ func (c *coverer) follow() error {
 		return err
 	}
 	steps := 0
-	middles, next := make([]knot, 0, len(pieces)), make([]piece, 0, len(pieces))
+	middles, next := c.knots[:0], c.pieces[1][:0]
+	defer func() { c.knots, c.pieces = middles, [2][]piece{pieces, next} }()
 	for range followLevels {
 		steps += len(pieces)
 		if len(pieces) == 0 || c.box.whole() {
@@ -94,9 +95,8 @@ func (p *piece) halfBulge(middle knot) float64 {
 // as a circle, and of an arc of a great circle as many as it has times 11 degrees.
 func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
 	const most = 32 // pieces of a curve
-	knots := make([]knot, 0, (most+1)*len(curves))
-	counts := make([]int, len(curves))
-	for i, curve := range curves {
+	knots, counts := c.knots[:0], c.counts[:0]
+	for _, curve := range curves {
 		n := most
 		a, m, b := curve(0), curve(0.5), curve(1)
 		if length := a.Angle(m) + m.Angle(b); length <= 1.001*a.Angle(b) {
@@ -106,12 +106,13 @@ func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
 			t := float64(k) / float64(n)
 			knots = append(knots, knot{t: t, at: curve(t)})
 		}
-		counts[i] = n
+		counts = append(counts, n)
 	}
+	c.knots, c.counts = knots, counts
 	if err := c.look(knots); err != nil {
 		return nil, err
 	}
-	pieces := make([]piece, 0, len(knots))
+	pieces := c.pieces[0][:0]
 	for i, n := range counts {
 		for k := range n {
 			if p := (piece{i, knots[k], knots[k+1], math.Inf(1)}); c.promising(p) {
@@ -125,7 +126,7 @@ func (c *coverer) start(curves []stencil.Curve) ([]piece, error) {
 
 // look finds the positions of knots and adds those in the image to the box.
 func (c *coverer) look(knots []knot) error {
-	at, px, back := c.scratch(len(knots))
+	at, px, back := c.space(len(knots))
 	for i := range knots {
 		at[i] = knots[i].at
 	}
@@ -153,8 +154,8 @@ func (c *coverer) look(knots []knot) error {
 	return nil
 }
 
-// scratch returns room for the positions of n knots, used until the next call.
-func (c *coverer) scratch(n int) (at []sky.Vec, px []point, back []sky.Vec) {
+// space returns room for the positions of n knots, used until the next call.
+func (c *coverer) space(n int) (at []sky.Vec, px []point, back []sky.Vec) {
 	if cap(c.at) < 2*n {
 		c.at, c.px = make([]sky.Vec, 2*n), make([]point, n)
 	}

@@ -29,7 +29,8 @@ func (m Missed) String() string {
 // is NaN if the edge of the image has no sky. The error is that of m.
 func Miss(m Mapper, st stencil.Stencil, nx, ny int64) (Missed, error) {
 	const steps = 256
-	c := &coverer{m: m, st: st, box: newExtent(nx, ny)}
+	c := newCoverer(m, st, nx, ny)
+	defer c.free()
 	px, at := make([]point, steps+1), make([]sky.Vec, steps+1)
 	for i := range steps {
 		px[i] = c.rim(4 * float64(i) / steps)

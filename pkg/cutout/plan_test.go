@@ -493,9 +493,13 @@ func benchFile(b *testing.B) *fits.File {
 	return file
 }
 
+// benchStencil is a circle that touches n by n pixels.
+func benchStencil(b testing.TB, n int64) stencil.Stencil {
+	return mustParse(b, fmt.Sprintf("CIRCLE 10 20 %g", (float64(n)/2-0.25)*0.001))
+}
+
 // benchCut plans and writes as a server does that knows the file's index.
-func benchCut(b *testing.B, file *fits.File, n int64, mask Mask, out *bytes.Buffer) {
-	st := mustParse(b, fmt.Sprintf("CIRCLE 10 20 %g", (float64(n)/2-0.25)*0.001))
+func benchCut(b *testing.B, file *fits.File, st stencil.Stencil, n int64, mask Mask, out *bytes.Buffer) {
 	plan, err := New(file, Request{Stencil: st, Mask: mask, Source: source})
 	if err != nil || plan.parts[0].Box.Size(0) != n {
 		b.Fatal(plan, err)
@@ -506,14 +510,38 @@ func benchCut(b *testing.B, file *fits.File, n int64, mask Mask, out *bytes.Buff
 	}
 }
 
+// A cutout of a file that is known takes few allocations, however large it is.
+func TestAllocations(t *testing.T) {
+	file := makeFile(t, float(primary(100, 80))+tan(10, 20))
+	st := mustParse(t, "CIRCLE 10 20 0.03")
+	var out bytes.Buffer
+	request := Request{Stencil: st, Source: source}
+	request.Source.RequestText = "CIRCLE=10 20 0.03"
+	n := testing.AllocsPerRun(100, func() {
+		plan, err := New(file, request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Reset()
+		if _, err := plan.WriteTo(t.Context(), &out); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Logf("%.0f allocations", n)
+	if n > 40 {
+		t.Errorf("%.0f allocations, want at most 40", n)
+	}
+}
+
 func BenchmarkCut(b *testing.B) {
 	file := benchFile(b)
 	for _, n := range []int64{64, 256, 1024} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var out bytes.Buffer
+			st := benchStencil(b, n)
 			b.ReportAllocs()
 			for b.Loop() {
-				benchCut(b, file, n, MaskNone, &out)
+				benchCut(b, file, st, n, MaskNone, &out)
 			}
 		})
 	}
@@ -525,11 +553,12 @@ func BenchmarkMask(b *testing.B) {
 	for _, n := range []int64{64, 256, 1024} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			var out bytes.Buffer
+			st := benchStencil(b, n)
 			times := make(map[Mask][]time.Duration)
 			for b.Loop() {
 				for _, mask := range []Mask{MaskNone, MaskNaN} {
 					start := time.Now()
-					benchCut(b, file, n, mask, &out)
+					benchCut(b, file, st, n, mask, &out)
 					times[mask] = append(times[mask], time.Since(start))
 				}
 			}

@@ -48,11 +48,7 @@ func (p *Plan) signFirst(h *fits.Header, req Request) error {
 		{"CUTGEN", s.Generation, "generation of that object"},
 		{"CUTBY", by, "software that made this cutout"},
 	} {
-		if c.value == "" {
-			h.Delete(c.key)
-			continue
-		}
-		if err := h.Set(c.key, printable(c.value), c.comment); err != nil {
+		if err := setOrDelete(h, c.key, printable(c.value), c.comment); err != nil {
 			return err
 		}
 	}
@@ -111,23 +107,36 @@ func (p *part) sign() error {
 	if err := h.Set("CUTBOX", p.Box.String(), "pixels of the source, from 1"); err != nil {
 		return err
 	}
+	frame := "" // that of the source is false, if it is itself a cutout
+	if p.padding() > 0 {
+		frame = p.Frame.String()
+	}
 	for _, c := range []struct {
-		key   string
-		note  note
-		there bool
+		key, value, comment string
+		there               bool
 	}{
-		{"CUTPAD", note{p.Frame.String(), "these and the padding around them"}, p.padding() > 0},
-		{"CUTMASK", p.note, p.note.value != ""},
-		{"CUTTILES", note{"as in the source", "the box was widened to whole tiles"}, p.asis},
-		{"CUTLOSS", note{"steps of a quarter of the noise, dithered", "pixels were rounded to these"}, p.lossy()},
+		{"CUTPAD", frame, "these and the padding around them", true},
+		{"CUTMASK", p.note.value, p.note.comment, true},
+		{"CUTTILES", "as in the source", "the box was widened to whole tiles", p.asis},
+		{"CUTLOSS", "steps of a quarter of the noise, dithered", "pixels were rounded to these", p.lossy()},
 	} {
 		if !c.there {
-			h.Delete(c.key)
-		} else if err := h.Set(c.key, c.note.value, c.note.comment); err != nil {
+			c.value = ""
+		}
+		if err := setOrDelete(h, c.key, c.value, c.comment); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// setOrDelete sets a card or, without a value, deletes it.
+func setOrDelete(h *fits.Header, key, value, comment string) error {
+	if value == "" {
+		h.Delete(key)
+		return nil
+	}
+	return h.Set(key, value, comment)
 }
 
 // printable returns text as a FITS header can hold it: ASCII, and not endless.

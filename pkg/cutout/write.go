@@ -56,7 +56,8 @@ type input struct {
 // input plans what is read of each part, and how often.
 func (p *Plan) input(ctx context.Context) (*input, error) {
 	s := &input{sections: make([]*fits.Section, len(p.parts))}
-	order := make([]*fits.Section, 0, len(p.parts))
+	var few [8]*fits.Section
+	order := few[:0]
 	for i := range p.parts {
 		part := &p.parts[i]
 		var err error

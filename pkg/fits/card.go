@@ -156,15 +156,17 @@ func parseEntry(b []byte) entry {
 	if ok {
 		comment = bytes.Trim(comment, " ")
 	}
-	text = bytes.Trim(text, blanks)
+	for len(text) > 0 && isBlank(text[len(text)-1]) {
+		text = text[:len(text)-1]
+	}
 	return entry{classify(text), text, comment}
 }
 
 var slash = []byte("/")
 
-// blanks are the bytes that separate values: a blank by the standard, the others in
+// isBlank reports whether a byte separates values: a blank by the standard, the others in
 // headers that broken programs wrote.
-const blanks = " \t\n\r\x00"
+func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' || b == 0 }
 
 // parseString reads a value that begins with a quote; inside, a quote is written twice.
 func parseString(b []byte) entry {
@@ -301,5 +303,12 @@ func appendNumber(dst, text []byte) []byte {
 	return dst
 }
 
-func trimLeft(b []byte) []byte  { return bytes.TrimLeft(b, blanks) }
+func trimLeft(b []byte) []byte {
+	n := 0
+	for n < len(b) && isBlank(b[n]) {
+		n++
+	}
+	return b[n:]
+}
+
 func trimRight(b []byte) []byte { return bytes.TrimRight(b, " ") }

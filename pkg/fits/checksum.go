@@ -70,9 +70,8 @@ func fold(n uint64) uint64 {
 // byte as four letters or digits that add up to it, where moving two of them apart avoids
 // the punctuation between '9' and 'A' and between 'Z' and 'a'; then the string is turned
 // right by one, because it begins one byte before a word of the header (appendix J).
-func encode(n uint32) string {
+func encode(n uint32) (text [16]byte) {
 	const zero = '0'
-	var text [16]byte
 	for i := range 4 {
 		b := byte(n >> (24 - 8*i))
 		ch := [4]byte{b/4 + b%4 + zero, b/4 + zero, b/4 + zero, b/4 + zero}
@@ -90,7 +89,7 @@ func encode(n uint32) string {
 			text[(4*j+i+1)%16] = c
 		}
 	}
-	return string(text[:])
+	return text
 }
 
 func isPunctuation(c byte) bool { return c > '9' && c < 'A' || c > 'Z' && c < 'a' }

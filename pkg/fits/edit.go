@@ -3,6 +3,7 @@ package fits
 import (
 	"bytes"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,6 +85,12 @@ func (h *Header) Delete(keys ...string) {
 	}
 }
 
+// DeleteFunc removes the cards for which del is true, with the CONTINUE cards that belong to
+// them, about which del is not asked.
+func (h *Header) DeleteFunc(del func(c Card) bool) {
+	h.deleteFunc(0, func(card []byte) bool { return del(Card(card)) })
+}
+
 // deleteFrom removes the cards with a canonical keyword from card first on.
 func (h *Header) deleteFrom(first int, key string) {
 	h.deleteFunc(first, func(card []byte) bool { return isNamed(card, key) })
@@ -94,7 +101,10 @@ func (h *Header) deleteFrom(first int, key string) {
 func (h *Header) deleteFunc(first int, del func(card []byte) bool) {
 	kept := h.cards[:first]
 	for i := first; i < len(h.cards); {
-		_, n := h.entryAt(i)
+		n := 1
+		if bytes.IndexByte(h.cards[i][:], '&') >= 0 { // it may go on
+			_, n = h.entryAt(i)
+		}
 		if !del(h.cards[i][:]) {
 			kept = append(kept, h.cards[i:i+n]...)
 		}
@@ -111,9 +121,13 @@ func (h *Header) Append(cards ...Card) {
 	n := len(h.cards)
 	h.cards = append(h.cards, cards...)
 	t := h.where.Load()
-	if t == nil || t.shared.Load() || !t.room(len(cards)) {
+	if t == nil || !t.room(len(cards)) {
 		h.moved()
 		return
+	}
+	if t.shared.Load() {
+		t = &table{slots: slices.Clone(t.slots), used: t.used, twice: t.twice}
+		h.where.Store(t)
 	}
 	for i := range cards {
 		t.add(h.cards, n+i)
@@ -183,7 +197,7 @@ func appendCards(dst []Card, key string, value any, comment string) ([]Card, err
 		}
 		return appendString(dst, head, fixed, v, comment)
 	default:
-		return nil, fault.New(fault.Internal, op, "%s: a value of type %T has no form in FITS", strings.Clone(key), value)
+		return nil, fault.New(fault.Internal, op, "%s: a value of type %v has no form in FITS", strings.Clone(key), reflect.TypeOf(value))
 	}
 	if width := len(line) - begin; fixed && width < 20 {
 		line = append(line, blank[:20-width]...)

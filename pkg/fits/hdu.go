@@ -52,7 +52,7 @@ type HDU struct {
 
 // Image reports whether the HDU is an image, compressed or not, with one pixel or more.
 func (u *HDU) Image() bool {
-	return (u.Kind == Image || u.Kind == TileCompressed) && u.Err == nil && !pixel.Whole(u.Shape).Empty()
+	return (u.Kind == Image || u.Kind == TileCompressed) && u.Err == nil && len(u.Shape) > 0 && !slices.Contains(u.Shape, 0)
 }
 
 // Remember returns what learn returned when it was first called with this key for the HDU:

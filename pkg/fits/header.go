@@ -101,7 +101,7 @@ func (h *Header) Cards() iter.Seq2[int, Card] { return slices.All(h.cards) }
 
 // Clone returns a copy; changing one does not change the other.
 func (h *Header) Clone() *Header {
-	c := &Header{cards: append(make([]Card, 0, len(h.cards)+8), h.cards...)} // some cards more are likely
+	c := &Header{cards: append(make([]Card, 0, len(h.cards)+16), h.cards...)} // some cards more are likely
 	if t := h.where.Load(); t != nil {
 		t.shared.Store(true)
 		c.where.Store(t)
@@ -178,6 +178,17 @@ func (h *Header) moved() {
 
 // Has reports whether there is a card with the keyword, be it without a value.
 func (h *Header) Has(key string) bool { return h.find(key) >= 0 }
+
+// HasPrefix reports whether a keyword begins with prefix, in upper case.
+func (h *Header) HasPrefix(prefix string) bool {
+	var buf [cardSize]byte
+	for i := range h.cards {
+		if bytes.HasPrefix(appendCanonical(buf[:0], h.cards[i][:]), []byte(prefix)) {
+			return true
+		}
+	}
+	return false
+}
 
 // Duplicates returns the keywords with values that occur more than once, in the order
 // of their second occurrence.

@@ -10,7 +10,7 @@ import (
 
 // Limits of one index; a header that goes past them is refused with fault.TooLarge.
 const (
-	firstRead       = 64 << 10 // the headers of most files fit into it
+	firstRead       = 64 << 10 // of a store with latency: the headers of most files fit into it
 	nextRead        = 16 << 10
 	maxHeaderBlocks = 4096 // of one HDU: 11.8 MB, some 147 000 cards
 	maxHeaderBytes  = 32 << 20
@@ -27,9 +27,8 @@ type Index struct {
 	Trailing int64 // bytes after the last HDU and its padding, which are no HDU; they are ignored
 }
 
-// ReadIndex reads the headers of a FITS file of size bytes, and no pixels: the first
-// 64 KiB at once, then a range for each header beyond. [Cost.Open] makes fewer requests
-// of a store where they cost much.
+// ReadIndex reads the headers of a FITS file of size bytes, and no pixels, 16 KiB at once.
+// [Cost.Open] makes fewer requests of a store where they cost much.
 //
 // The error is [fault.Corrupt] if r holds no FITS file or one whose headers are broken
 // or whose last HDU is cut short, [fault.Unsupported] for SIMPLE = F, and

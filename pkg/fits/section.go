@@ -66,6 +66,8 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 		return s, nil
 	}
 	stride, joined := s.run, true
+	room := make([]int64, 2*len(u.Shape))
+	s.count, s.step = room[:0:len(u.Shape)], room[len(u.Shape):len(u.Shape)]
 	for axis, side := range u.Shape {
 		n := box.Size(axis)
 		s.first += box.Min[axis] * stride

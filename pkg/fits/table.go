@@ -109,12 +109,15 @@ func isCommentary(name []byte) bool {
 // canonical returns the form of a keyword by which cards are found: upper case, words
 // one blank apart, without HIERARCH.
 func canonical(key string) string {
-	key = strings.ToUpper(key)
 	for i := range len(key) {
-		if key[i] <= ' ' || key[i] >= 0x80 { // a blank of some kind, perhaps
-			key = strings.Join(strings.Fields(key), " ")
-			return strings.TrimPrefix(key, "HIERARCH ")
+		if isKeywordByte(key[i]) {
+			continue
 		}
+		key = strings.ToUpper(key)
+		if strings.ContainsFunc(key[i:], func(r rune) bool { return r <= ' ' || r >= 0x80 }) { // a blank of some kind, perhaps
+			key = strings.TrimPrefix(strings.Join(strings.Fields(key), " "), "HIERARCH ")
+		}
+		return key
 	}
 	return key
 }

@@ -49,7 +49,7 @@ func (w *window) free() {
 
 // least returns the bytes of the smallest request at offset.
 func (w *window) least(offset int64) int64 {
-	if offset == 0 {
+	if offset == 0 && w.cost.Latency > 0 {
 		return max(firstRead, w.cost.ahead())
 	}
 	return max(nextRead, w.cost.ahead())

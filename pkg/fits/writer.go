@@ -211,8 +211,8 @@ func summed(dst []byte, h *Header, datasum uint32) ([]byte, error) {
 				v.comment = string(old.comment)
 			}
 		}
-		line := append(make([]byte, 0, cardSize), v.head...)
-		if _, err := appendString(buf[i:i], line, true, v.value, v.comment); err != nil {
+		var line [cardSize + 16]byte
+		if _, err := appendString(buf[i:i], append(line[:0], v.head...), true, v.value, v.comment); err != nil {
 			return nil, err
 		}
 		if where[i] < 0 {
@@ -228,6 +228,7 @@ func summed(dst []byte, h *Header, datasum uint32) ([]byte, error) {
 	var s sum
 	s.add(dst[start:])
 	total := uint32(fold(uint64(s.value()) + uint64(datasum)))
-	copy(dst[start+where[0]*cardSize+len("CHECKSUM= '"):], encode(^total))
+	text := encode(^total)
+	copy(dst[start+where[0]*cardSize+len("CHECKSUM= '"):], text[:])
 	return dst, nil
 }

@@ -21,6 +21,13 @@ func (c *cards) fail(err error) {
 	}
 }
 
+// any reports whether keywords may begin with prefix: a header that can tell spares that
+// hundreds of them are looked for.
+func (c *cards) any(prefix string) bool {
+	h, ok := c.h.(interface{ HasPrefix(prefix string) bool })
+	return !ok || h.HasPrefix(prefix)
+}
+
 // get returns a finite number.
 func (c *cards) get(key string) (float64, bool) {
 	v, ok, err := c.h.Float(key)

@@ -215,12 +215,14 @@ func degrees(c *cards, i int) (float64, error) {
 // those of the header's frame.
 func (s *System) parseProjection(c *cards, ax axes, unit [2]float64) (sky.Matrix, error) {
 	p := params{lonAxis: ax.lon, latAxis: ax.lat, lon: map[int]float64{}, lat: map[int]float64{}}
-	for m := range 100 {
-		if v, ok := c.get(numberedTwice("PV", ax.lon, m)); ok {
-			p.lon[m] = v
-		}
-		if v, ok := c.get(numberedTwice("PV", ax.lat, m)); ok {
-			p.lat[m] = v
+	if c.any("PV") {
+		for m := range 100 {
+			if v, ok := c.get(numberedTwice("PV", ax.lon, m)); ok {
+				p.lon[m] = v
+			}
+			if v, ok := c.get(numberedTwice("PV", ax.lat, m)); ok {
+				p.lat[m] = v
+			}
 		}
 	}
 	if c.err != nil {

@@ -3,7 +3,7 @@
 // Command engine cuts a box of pixels out of a FITS file again and again, and prints how
 // long it took, in the form of the programs that it is measured beside.
 //
-//	engine [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
+//	engine [-cost local|bucket|web] [-cores N] [-counts URL] [-profile OUT] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
 //
 // FILE is a path or the URL of an archive's object. HDU counts from 0; the box is in FITS
 // pixels with both ends included, and further axes are kept whole. MODE says what is done
@@ -16,6 +16,8 @@
 //	reuse    cuts a file that stays open; to memory
 //
 // The archive itself, a folder or an address, stays open as it does in a service.
+//
+// -profile writes a profile of the processor's time for go tool pprof.
 //
 // -counts names the page where the program store tells what it was asked for; it is read
 // before the clock starts and after it has stopped, and printed behind the figures.
@@ -32,6 +34,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -56,6 +59,7 @@ func run(args []string) error {
 	cost := flags.String("cost", "", "what reading costs: local, bucket or web (default: as usual for FILE)")
 	cores := flags.Int("cores", 1, "processors that may be used; the programs beside it have one thread")
 	counts := flags.String("counts", "", "page where the program store tells what it was asked for")
+	profile := flags.String("profile", "", "file for a profile of the processor's time")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -98,6 +102,17 @@ func run(args []string) error {
 	}
 	if _, err := fetch(*counts); err != nil {
 		return err
+	}
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	n, already := numbers[5], c.count.Bytes()
 	wall, cpu := time.Now(), cpuTime()
