@@ -104,7 +104,18 @@ func New(c Config) http.Handler {
 	}
 	s := &server{Config: c, started: time.Now(), waiters: make(chan struct{}, c.Limits.Waiters)}
 	mux := http.NewServeMux()
-	for path, methods := range map[string]methods{
+	for path, methods := range s.resources() {
+		mux.Handle(path, s.allow(path, methods))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %.200q; %s/capabilities lists what there is", r.URL.Path, s.PublicURL))
+	})
+	return s.guard(s.sameOrigin(mux))
+}
+
+// resources holds what there is; operations.go says what it is for.
+func (s *server) resources() map[string]methods {
+	return map[string]methods{
 		"/{$}":                                {"GET": s.root},
 		"/sync":                               {"GET": s.sync, "POST": s.sync},
 		"/async":                              {"GET": s.list, "POST": s.create},
@@ -124,13 +135,9 @@ func New(c Config) http.Handler {
 		"/capabilities":                       {"GET": s.capabilities},
 		"/links":                              {"GET": s.links, "POST": s.links},
 		"/examples":                           {"GET": s.examples},
-	} {
-		mux.Handle(path, s.allow(path, methods))
+		"/openapi.json":                       {"GET": s.openAPI},
+		"/docs":                               {"GET": s.docs},
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, fault.New(fault.NotFound, "api", "nothing is at %.200q; %s/capabilities lists what there is", r.URL.Path, s.PublicURL))
-	})
-	return s.guard(s.sameOrigin(mux))
 }
 
 // sameOrigin refuses what other sites' pages make a browser send, where the service knows
@@ -160,7 +167,7 @@ func (s *server) sameOrigin(next http.Handler) http.Handler {
 }
 
 // publicPaths are documents that are the same for everybody, and never ask who that is.
-var publicPaths = []string{"/links", "/examples", "/capabilities", "/availability"}
+var publicPaths = []string{"/links", "/examples", "/capabilities", "/availability", "/openapi.json"}
 
 // open reports whether pages of any site may read the answer. What a user serves to
 // themselves is for their eyes alone.
@@ -246,6 +253,8 @@ func (s *server) root(w http.ResponseWriter, _ *http.Request) error {
 %[1]s/links?ID=…                       what there is of a dataset (IVOA DataLink 1.1)
 %[1]s/capabilities                     what the service can do
 %[1]s/availability                     whether it is up
+%[1]s/examples                         requests that work (IVOA DALI)
+%[1]s/docs                             all of it for people, and /openapi.json for programs
 `, s.PublicURL))
 	return nil
 }
