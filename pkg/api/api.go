@@ -34,7 +34,7 @@ type ResultURLs interface {
 	ResultURL(ctx context.Context, caller auth.Caller, job, result string) (string, error)
 }
 
-// Limits bounds what one request may take. Zero fields take the value of [DefaultLimits].
+// Limits bounds what one request may take. The zero value stands for [DefaultLimits].
 type Limits struct {
 	SyncWait     time.Duration // a sync request waits this long for its job
 	MaxWait      time.Duration // WAIT blocks at most this long (UWS-62)
