@@ -12,6 +12,8 @@ type codec struct {
 	// raw writes the first len(dst) bytes of the pixels, elements of size bytes that
 	// take all bytes together.
 	raw func(dst, src []byte, all, size int, p *Pixels) error
+	// shuffled says that bytes of equal weight stand together, and that raw brings them in order.
+	shuffled bool
 	// ratio bounds the bytes that one byte can become by raw.
 	ratio int
 
@@ -27,7 +29,7 @@ const maxDeflate = 1032
 var codecs = []*codec{
 	{name: "RICE_1", ints: decodeRice, encode: encodeRice},
 	{name: "GZIP_1", raw: decodeGzip1, ratio: maxDeflate, encode: encodeGzip1},
-	{name: "GZIP_2", raw: decodeGzip2, ratio: maxDeflate, encode: encodeGzip2},
+	{name: "GZIP_2", raw: decodeGzip2, shuffled: true, ratio: maxDeflate, encode: encodeGzip2},
 	{name: "PLIO_1", ints: decodePLIO},
 	{name: "HCOMPRESS_1", ints: decodeHCompress, whole: true},
 	{name: "NOCOMPRESS", raw: decodePlain, ratio: 1, encode: encodePlain},

@@ -137,6 +137,7 @@ type Pixels struct {
 	bitpix  int
 	isRaw   bool    // raw holds them, else ints
 	raw     []byte  // n elements of size bytes, big-endian
+	planes  int     // if positive, bytes of equal weight stand together in raw, so many of each but the last
 	ints    []int32 // n integers
 	quantum quantum
 	scaled  bool // ints are quantised by quantum
@@ -180,7 +181,7 @@ func (p *Pixels) Trim() {
 // Errors are those of [Image.Check], [fault.Corrupt] if the bytes are no such tile, and [fault.Usage] if n is
 // not within the tile or the tile not within [MaxPixels]; p is empty then.
 func (m *Image) Decode(p *Pixels, t Tile, n int) error {
-	p.n = 0
+	p.n, p.planes = 0, 0
 	if err := m.Check(); err != nil {
 		return err
 	}
@@ -253,6 +254,11 @@ func (m *Image) decodeRaw(c *codec, p *Pixels, t Tile, n int) error {
 	if t.Pixels*size > c.ratio*len(t.Data) {
 		return fault.New(fault.Corrupt, "tile.Decode", "the %d bytes of a tile cannot hold its %d pixels of %d bytes", len(t.Data), t.Pixels, size)
 	}
+	if c.shuffled && size == p.size && size > 1 && !p.scaled { // Copy brings them in order, where it is asked to
+		p.planes = t.Pixels
+		p.raw = grow(p.raw, (size-1)*t.Pixels+n)
+		return inflate(p.raw, t.Data, n == t.Pixels)
+	}
 	p.raw = grow(p.raw, n*size)
 	if err := c.raw(p.raw, t.Data, t.Pixels*size, size, p); err != nil {
 		return err
@@ -281,6 +287,10 @@ func (p *Pixels) Copy(dst []byte, first int) error {
 	}
 	if n*p.size != len(dst) || first < 0 || first > p.n-n {
 		return fault.New(fault.Usage, "tile.Copy", "%d bytes from pixel %d on are wanted of %d pixels of %d bytes", len(dst), first, p.n, p.size)
+	}
+	if p.isRaw && p.planes > 0 {
+		unshuffle(dst, p.raw[first:], p.planes, p.size)
+		return nil
 	}
 	if p.isRaw {
 		copy(dst, p.raw[first*p.size:])

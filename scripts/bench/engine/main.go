@@ -3,7 +3,7 @@
 // Command engine cuts a box of pixels out of a FITS file again and again, and prints how
 // long it took, in the form of the programs that it is measured beside.
 //
-//	engine [-cost local|bucket|web] [-cores N] [-counts URL] [-profile OUT] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
+//	engine [-compress none|gzip2|rice|asis] [-cost local|bucket|web] [-cores N] [-counts URL] [-profile OUT] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
 //
 // FILE is a path or the URL of an archive's object. HDU counts from 0; the box is in FITS
 // pixels with both ends included, and further axes are kept whole. MODE says what is done
@@ -56,6 +56,7 @@ func main() {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("engine", flag.ContinueOnError)
+	compress := flags.String("compress", "none", "how the cutout is stored: none, as the programs beside write it, gzip2, rice or asis")
 	cost := flags.String("cost", "", "what reading costs: local, bucket or web (default: as usual for FILE)")
 	cores := flags.Int("cores", 1, "processors that may be used; the programs beside it have one thread")
 	counts := flags.String("counts", "", "page where the program store tells what it was asked for")
@@ -64,7 +65,7 @@ func run(args []string) error {
 		return err
 	}
 	if args = flags.Args(); len(args) < 7 {
-		return fmt.Errorf("usage: engine [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
+		return fmt.Errorf("usage: engine [-compress none|gzip2|rice|asis] [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
 	}
 	var numbers [6]int
 	for i := range numbers {
@@ -78,7 +79,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	c := cutter{hdu: numbers[0], section: section, mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
+	c := cutter{compress: cutout.Compress(*compress), hdu: numbers[0], section: section, mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
 	if c.place, c.name = path.Split(args[0]); c.place == "" {
 		c.place = "."
 	}
@@ -161,6 +162,7 @@ type cutter struct {
 	place, name string
 	hdu         int
 	section     pixel.Section
+	compress    cutout.Compress
 	cost        fits.Cost
 	mode, out   string
 
@@ -204,7 +206,7 @@ func (c *cutter) cut() error {
 			return err
 		}
 	}
-	plan, err := cutout.New(c.file, cutout.Request{Pixels: c.section, HDU: &c.hdu, Source: cutout.Provenance{
+	plan, err := cutout.New(c.file, cutout.Request{Pixels: c.section, HDU: &c.hdu, Compress: c.compress, Source: cutout.Provenance{
 		ID: strings.TrimSuffix(c.name, ".fits"), Object: c.name, Generation: c.source.Generation(), Version: "bench", Date: time.Now(),
 	}})
 	if err != nil {
