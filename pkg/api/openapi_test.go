@@ -3,11 +3,13 @@ package api_test
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -204,5 +206,22 @@ func TestDocs(t *testing.T) {
 	query, _, _ := strings.Cut(text, `"`)
 	if got := s.ask("GET", "/sync?"+strings.ReplaceAll(query, "&amp;", "&"), nil); !found || got.Code != http.StatusSeeOther {
 		t.Errorf("the page's first example gives %d: %s", got.Code, got.Body)
+	}
+}
+
+// SODA-05 DALI-24: what /examples shows works.
+func TestExamplesWork(t *testing.T) {
+	s := newService(t, "none", api.DefaultLimits)
+	text := s.ask("GET", "/examples", nil).Body.String()
+	pairs := regexp.MustCompile(`property="key">([^<]*)</span> = <span property="value">([^<]*)<`).FindAllStringSubmatch(text, -1)
+	if len(pairs) < 4 || len(pairs)%2 != 0 {
+		t.Fatalf("%d parameters in\n%s", len(pairs), text)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		id, region := pairs[i], pairs[i+1]
+		got := s.ask("GET", "/sync", nil, id[1], html.UnescapeString(id[2]), region[1], html.UnescapeString(region[2]))
+		if got.Code != http.StatusSeeOther {
+			t.Errorf("%s %s: %d %s", id[2], region[2], got.Code, got.Body)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (c Circle) Whole() bool { return c.Radius >= 180 }
 func (c Circle) String() string {
 	n := decimals(c.Radius)
 	up := math.Pow10(-n)
-	return text(n, c.RA, c.Dec, min(math.Ceil(c.Radius/up)*up, 180))
+	return text(n, c.RA, c.Dec, min(math.Ceil(c.Radius/up-1e-6)*up, 180))
 }
 
 func decimals(radius float64) int { return min(max(int(math.Ceil(4-math.Log10(radius))), 0), 14) }

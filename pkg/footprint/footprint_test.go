@@ -285,3 +285,24 @@ func checkGrid(t *testing.T, name string, m *Image, area Area) {
 		}
 	}
 }
+
+// What is announced tells a thousandth of the circle, and holds all of it.
+func TestText(t *testing.T) {
+	for _, tt := range []struct {
+		circle Circle
+		want   string
+	}{
+		{Circle{10, 20, 0.032}, "10 20 0.032"},
+		{Circle{150.1163000000001, -2.20579999999, 0.0806141}, "150.1163 -2.2058 0.080615"},
+		{Circle{0, 0, 180}, "0 0 180"},
+		{Circle{359.99999999, 89.123456789, 12.3456}, "360 89.123 12.346"},
+		{Circle{83.123456789012, 1, 1.5e-6}, "83.123456789 1 0.0000015"},
+	} {
+		if got := tt.circle.String(); got != tt.want {
+			t.Errorf("%v is written %s, want %s", tt.circle, got, tt.want)
+		}
+	}
+	if got := (Area{Circle{10, 20, 0.5}, []float64{9.123456, 19.5, 9.5, 20.123456, 10.25, 19.5}}).Vertices(); got != "9.12346 19.5 9.5 20.12346 10.25 19.5" {
+		t.Errorf("vertices %s", got)
+	}
+}
