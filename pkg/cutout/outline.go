@@ -1,6 +1,7 @@
 package cutout
 
 import (
+	"bytes"
 	"context"
 	"regexp"
 	"slices"
@@ -80,11 +81,14 @@ func outlineHeader(outline *part, of *fits.Header) (*fits.Header, error) {
 	return h, nil
 }
 
+// What an outline holds.
+var zeros, ones = make([]byte, 4096), bytes.Repeat([]byte{1}, 4096)
+
 // drawOutline returns the data of an outline.
 func drawOutline(r *raster) fits.Data {
 	return func(ctx context.Context, emit func([]byte) error) error {
 		piece := make([]byte, 0, min(int64(r.nx)*int64(r.ny), 64<<10))
-		draw := func(n int, value byte) error {
+		draw := func(n int, of []byte) error {
 			for n > 0 {
 				if len(piece) == cap(piece) {
 					if err := emit(piece); err != nil {
@@ -92,12 +96,9 @@ func drawOutline(r *raster) fits.Data {
 					}
 					piece = piece[:0]
 				}
-				at := len(piece)
-				piece = piece[:min(at+n, cap(piece))]
-				n -= len(piece) - at
-				for i := range piece[at:] {
-					piece[at+i] = value
-				}
+				m := min(n, cap(piece)-len(piece), len(of))
+				piece = append(piece, of[:m]...)
+				n -= m
 			}
 			return nil
 		}
@@ -108,15 +109,15 @@ func drawOutline(r *raster) fits.Data {
 			}
 			x := 0
 			for _, q := range out {
-				if err := draw(q.from-x, 1); err != nil {
+				if err := draw(q.from-x, ones); err != nil {
 					return err
 				}
-				if err := draw(q.upto-q.from, 0); err != nil {
+				if err := draw(q.upto-q.from, zeros); err != nil {
 					return err
 				}
 				x = q.upto
 			}
-			if err := draw(r.nx-x, 1); err != nil {
+			if err := draw(r.nx-x, ones); err != nil {
 				return err
 			}
 		}

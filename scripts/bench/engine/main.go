@@ -3,7 +3,7 @@
 // Command engine cuts a box of pixels out of a FITS file again and again, and prints how
 // long it took, in the form of the programs that it is measured beside.
 //
-//	engine [-compress none|gzip2|rice|asis] [-cost local|bucket|web] [-cores N] [-counts URL] [-profile OUT] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
+//	engine [FLAGS] FILE HDU X1 X2 Y1 Y2 N [MODE] [OUT]
 //
 // FILE is a path or the URL of an archive's object. HDU counts from 0; the box is in FITS
 // pixels with both ends included, and further axes are kept whole. MODE says what is done
@@ -16,6 +16,10 @@
 //	reuse    cuts a file that stays open; to memory
 //
 // The archive itself, a folder or an address, stays open as it does in a service.
+//
+// With -circle not the box of one HDU is cut, but the circle in it, out of all images of the
+// file that it touches, with their planes; -mask and -pad go with that. The box may then
+// reach beyond the image.
 //
 // -profile writes a profile of the processor's time for go tool pprof.
 //
@@ -45,6 +49,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/pixel"
+	"github.com/seltzer-soda/seltzer/pkg/stencil"
 )
 
 func main() {
@@ -60,12 +65,15 @@ func run(args []string) error {
 	cost := flags.String("cost", "", "what reading costs: local, bucket or web (default: as usual for FILE)")
 	cores := flags.Int("cores", 1, "processors that may be used; the programs beside it have one thread")
 	counts := flags.String("counts", "", "page where the program store tells what it was asked for")
+	circle := flags.Bool("circle", false, "cut the circle in the box, out of all images")
+	mask := flags.String("mask", "none", "with -circle: none, nan or plane")
+	padding := flags.String("pad", "none", "with -circle: none or nan")
 	profile := flags.String("profile", "", "file for a profile of the processor's time")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if args = flags.Args(); len(args) < 7 {
-		return fmt.Errorf("usage: engine [-compress none|gzip2|rice|asis] [-cost local|bucket|web] [-cores N] [-counts URL] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
+		return fmt.Errorf("usage: engine [FLAGS] FILE HDU X1 X2 Y1 Y2 N [mem|file|discard|known|reuse] [OUT]")
 	}
 	var numbers [6]int
 	for i := range numbers {
@@ -75,11 +83,7 @@ func run(args []string) error {
 		}
 		numbers[i] = n
 	}
-	section, err := pixel.ParseSection(fmt.Sprintf("[%d:%d,%d:%d]", numbers[1], numbers[2], numbers[3], numbers[4]))
-	if err != nil {
-		return err
-	}
-	c := cutter{compress: cutout.Compress(*compress), hdu: numbers[0], section: section, mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
+	c := cutter{mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
 	if c.place, c.name = path.Split(args[0]); c.place == "" {
 		c.place = "."
 	}
@@ -96,6 +100,18 @@ func run(args []string) error {
 	}
 	runtime.GOMAXPROCS(*cores)
 	defer c.close()
+	var err error
+	c.request.Compress = cutout.Compress(*compress)
+	if *circle {
+		c.request.Mask, c.request.Pad = cutout.Mask(*mask), cutout.Pad(*padding)
+		c.request.Stencil, err = c.circle(numbers[0], numbers[1:5])
+	} else {
+		c.request.HDU = &numbers[0]
+		c.request.Pixels, err = pixel.ParseSection(fmt.Sprintf("[%d:%d,%d:%d]", numbers[1], numbers[2], numbers[3], numbers[4]))
+	}
+	if err != nil {
+		return err
+	}
 	if c.mode == "known" || c.mode == "reuse" { // what stays is made before the clock starts
 		if err := c.cut(); err != nil {
 			return err
@@ -160,9 +176,7 @@ func cpuTime() time.Duration {
 
 type cutter struct {
 	place, name string
-	hdu         int
-	section     pixel.Section
-	compress    cutout.Compress
+	request     cutout.Request
 	cost        fits.Cost
 	mode, out   string
 
@@ -192,6 +206,27 @@ func (c *cutter) open(ctx context.Context) (err error) {
 	return err
 }
 
+// circle returns the circle in a box of pixels of an HDU.
+func (c *cutter) circle(hdu int, box []int) (stencil.Stencil, error) {
+	if err := c.open(context.Background()); err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if hdu < 0 || hdu >= len(c.file.HDUs) {
+		return nil, fmt.Errorf("HDU %d of %d", hdu, len(c.file.HDUs))
+	}
+	system, err := cutout.System(c.file.HDUs[hdu])
+	if err != nil {
+		return nil, err
+	}
+	at := []float64{float64(box[0]+box[1]) / 2, float64(box[2]+box[3]) / 2}
+	if _, err := system.ToSky(at, at); err != nil {
+		return nil, err
+	}
+	side := min(box[1]-box[0], box[3]-box[2]) + 1
+	return stencil.NewCircle(at[0], at[1], (float64(side)/2-0.25)*system.PixelScale())
+}
+
 func (c *cutter) close() {
 	if c.source != nil {
 		_ = c.source.Close()
@@ -206,9 +241,10 @@ func (c *cutter) cut() error {
 			return err
 		}
 	}
-	plan, err := cutout.New(c.file, cutout.Request{Pixels: c.section, HDU: &c.hdu, Compress: c.compress, Source: cutout.Provenance{
+	c.request.Source = cutout.Provenance{
 		ID: strings.TrimSuffix(c.name, ".fits"), Object: c.name, Generation: c.source.Generation(), Version: "bench", Date: time.Now(),
-	}})
+	}
+	plan, err := cutout.New(c.file, c.request)
 	if err != nil {
 		return err
 	}
