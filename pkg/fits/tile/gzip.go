@@ -3,72 +3,53 @@ package tile
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
+
+// This file alone names the implementation of deflate.
+
+// inflater is a gzip reader that is used again and again.
+type inflater struct {
+	in bytes.Reader
+	gz gzip.Reader
+}
 
 var inflaters = sync.Pool{New: func() any { return new(inflater) }}
 
 // inflate fills dst with the first bytes of a gzip; if whole, they must be all of them,
 // and their sum is checked.
 func inflate(dst, src []byte, whole bool) error {
-	const op = "tile.Decode"
 	z := inflaters.Get().(*inflater)
 	defer inflaters.Put(z)
-	body, ok := afterGzipHeader(src)
-	if !ok {
-		return fault.New(fault.Corrupt, op, "the gzip of a tile, %d bytes, does not begin as one", len(src))
+	z.in.Reset(src)
+	defer z.in.Reset(nil)
+	err := z.gz.Reset(&z.in)
+	if err == nil {
+		z.gz.Multistream(false)
+		_, err = io.ReadFull(&z.gz, dst)
 	}
-	n, ended, err := z.inflate(dst, body)
-	z.src = nil
-	if err == nil && n < len(dst) {
-		err = errTruncated
+	if err != nil {
+		return fault.New(fault.Corrupt, "tile.Decode", "the gzip of a tile, %d bytes, does not inflate to its %d bytes of pixels (%v)", len(src), len(dst), err)
 	}
-	switch end := body[min(z.pos, len(body)):]; {
-	case err != nil:
-		return fault.New(fault.Corrupt, op, "the gzip of a tile, %d bytes, does not inflate to its %d bytes of pixels: %w", len(src), len(dst), err)
-	case !whole:
+	if !whole {
 		return nil
-	case !ended:
-		return fault.New(fault.Corrupt, op, "the gzip of a tile inflates to more than its %d bytes of pixels", len(dst))
-	case len(end) < 8 || binary.LittleEndian.Uint32(end) != crc32.ChecksumIEEE(dst) || binary.LittleEndian.Uint32(end[4:]) != uint32(len(dst)):
-		return fault.New(fault.Corrupt, op, "the gzip of a tile of %d bytes of pixels is broken: its sum or its size is another", len(dst))
+	}
+	var more [1]byte
+	switch n, err := io.ReadFull(&z.gz, more[:]); {
+	case n > 0:
+		return fault.New(fault.Corrupt, "tile.Decode", "the gzip of a tile inflates to more than its %d bytes of pixels", len(dst))
+	case !errors.Is(err, io.EOF):
+		return fault.New(fault.Corrupt, "tile.Decode", "the gzip of a tile of %d bytes of pixels is broken at its end (%v)", len(dst), err)
 	}
 	return nil
-}
-
-// afterGzipHeader returns what follows the header of a gzip (RFC 1952, section 2.3).
-func afterGzipHeader(src []byte) (body []byte, ok bool) {
-	const sum, extra, name, comment, unknown = 1 << 1, 1 << 2, 1 << 3, 1 << 4, 0xe0
-	if len(src) < len(gzipHeader) || string(src[:3]) != gzipHeader[:3] || src[3]&unknown != 0 {
-		return nil, false
-	}
-	flags, body := src[3], src[len(gzipHeader):]
-	skip := func(n int) {
-		ok = n <= len(body)
-		body = body[min(n, len(body)):]
-	}
-	ok = true
-	if flags&extra != 0 && len(body) >= 2 {
-		skip(2 + int(binary.LittleEndian.Uint16(body)))
-	}
-	for _, text := range []byte{name, comment} {
-		if flags&text != 0 && ok {
-			if end := bytes.IndexByte(body, 0); end < 0 {
-				ok = false
-			} else {
-				skip(end + 1)
-			}
-		}
-	}
-	if flags&sum != 0 && ok {
-		skip(2)
-	}
-	return body, ok
 }
 
 // inflatedSize returns the size that the end of a gzip claims, modulo 2^32.
