@@ -49,6 +49,7 @@ degrees). A radius takes a unit: 0.1deg, 6', 30", 6arcmin, 30arcsec; without one
     seltzer cut https://example.org/image.fits --polygon '150.1 2.2 150.2 2.2 150.15 2.3' -o p.fits
     seltzer cut image.fits --pixels '[101:200,1:50]' -o - | fitsverify -
     seltzer cut image.fits --stamp '150.1163 2.2058 64 64' --pad nan -o thumbnail.fits
+    seltzer cut image.fits.fz --range '150 151 2 3' --compress asis -o region.fits
     seltzer cut image.fits --size '150.1163 2.2058 30" 20"' --mask nan -o box.fits
 
 Exit status: 0 done, 1 it could not be done, 2 it was asked for wrongly, 3 the region and

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
+	"github.com/seltzer-soda/seltzer/pkg/pixel"
 )
 
 // fpacked compresses images by fpack, with noise in those of floats.
@@ -185,4 +187,39 @@ func TestChangedTilesAreRefused(t *testing.T) {
 	if len(got.HDUs) != 3 || got.HDUs[1].Kind != fits.TileCompressed || got.HDUs[2].Name != outlineName || fmt.Sprint(got.HDUs[2].Shape) != fmt.Sprint(got.HDUs[1].Shape) {
 		t.Errorf("%v, want tiles and their outline", got.HDUs)
 	}
+}
+
+// FuzzTilesAsTheyAre copies tiles of mutated files: what cannot be copied is an error of the
+// file, and nothing else goes wrong.
+func FuzzTilesAsTheyAre(f *testing.F) {
+	names, err := filepath.Glob("testdata/tiles/*.fz")
+	if err != nil || len(names) == 0 {
+		f.Fatalf("%d seeds, %v", len(names), err)
+	}
+	for _, name := range names {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content, "[5:21,3:28]")
+	}
+	f.Fuzz(func(t *testing.T, content []byte, section string) {
+		pixels, err := pixel.ParseSection(section)
+		if err != nil || len(content) > 1<<20 {
+			return
+		}
+		file, err := fits.Open(bytes.NewReader(content), int64(len(content)))
+		if err != nil {
+			return
+		}
+		for i := range file.HDUs[:min(len(file.HDUs), 4)] {
+			plan, err := New(file, Request{Pixels: pixels, HDU: &i, Compress: CompressAsIs, Source: source, Limits: Limits{MaxBytes: 8 << 20}})
+			if err == nil {
+				_, err = plan.WriteTo(t.Context(), io.Discard)
+			}
+			if c := fault.CodeOf(err); err != nil && (c == fault.Internal || c == fault.Unavailable) {
+				t.Fatalf("HDU %d: %v", i, err)
+			}
+		}
+	})
 }

@@ -6,7 +6,7 @@
 // BSCALE, BZERO and BLANK with them; cards that the cut does not make false keep
 // their 80 bytes. Which cards it does make false is written in the tables of cards.go,
 // and which HDUs go together in choose.go. What a request may ask for beside has a file
-// each: mask.go, detail.go, stamp.go and pad.go.
+// each: mask.go, detail.go, stamp.go, pad.go and compress.go.
 //
 // The bytes of a cutout are the same for the same file and request, apart from the card
 // DATE of the first HDU and the CHECKSUM that covers it.

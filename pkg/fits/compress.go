@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -27,6 +28,9 @@ const (
 // noiseSteps is the number of quantisation steps for each standard deviation of noise, the
 // default of fpack.
 const noiseSteps = 4
+
+// maxNarrow is the size of a heap up to which descriptors have 32 bits (section 7.3.5).
+var maxNarrow int64 = math.MaxInt32
 
 // maxPacked is the largest number of pixels of a tile that is written.
 const maxPacked = 1 << 16
@@ -70,8 +74,9 @@ func (w *Writer) WriteCompressed(ctx context.Context, h *Header, how Compression
 	defer memories.Put(m)
 	rows := int64(len(p.entries)) * p.rowSize(false)
 	keep := rows <= maxBuffered
+	m.data = m.data[:0]
 	if keep {
-		m.data = resize(m.data, rows)
+		m.data = slices.Grow(m.data, int(min(rows+p.size, maxBuffered)))[:rows]
 	}
 	var heap sum
 	var longest int
@@ -87,7 +92,7 @@ func (w *Writer) WriteCompressed(ctx context.Context, h *Header, how Compression
 	if err != nil {
 		return err
 	}
-	wide := heap.bytes > math.MaxInt32
+	wide := heap.bytes > maxNarrow
 	table := p.table(wide)
 	var first sum
 	first.add(table)
@@ -101,7 +106,7 @@ func (w *Writer) WriteCompressed(ctx context.Context, h *Header, how Compression
 		return err
 	}
 	var again Data
-	if keep {
+	if keep && !wide {
 		copy(m.data, table)
 	} else {
 		again = func(ctx context.Context, emit func([]byte) error) error {

@@ -6,8 +6,8 @@
 // [Image.Decode] turns the bytes of one tile into [Pixels], in memory that is used again;
 // [Pixels.Copy] writes any run of them as the raw big-endian bytes of an uncompressed
 // FITS image. Integers are copied unscaled; floating-point values that were quantised are
-// restored bit by bit as CFITSIO does. [Image.Encode] is the way back, for what can be
-// written without loss.
+// restored bit by bit as CFITSIO does. [Image.Encode] is the way back without loss, and
+// an [Encoder] quantises floating-point values as fpack does.
 //
 // No byte of a tile is believed: what is decoded is bounded by the number of pixels that
 // the caller expects, and whatever does not fit is [fault.Corrupt].
