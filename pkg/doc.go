@@ -38,6 +38,7 @@
 //	a projection   a file and a line of the table in wcs
 //	a tile codec   a file and a line of the table in fits/tile
 //	a parameter    a line of the table in soda
+//	a resource     a line of the table in api/api.go, and of that in api/operations.go, which tells of it
 //	a card rule    a line of the tables in cutout
 //	an error kind  a code in fault and a line of the table in api/errors.go
 //	a backend      a folder beside its port, the port's contract suite as its test, one case in app

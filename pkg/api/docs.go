@@ -23,7 +23,7 @@ var docsText string
 var docsStyle string
 
 var docsPage = template.Must(template.New("docs").Funcs(template.FuncMap{
-	"limits": limits,
+	"limits": limits, "quote": quote,
 	"commas": func(value string) string { return strings.Join(strings.Fields(value), ", ") },
 }).Parse(docsText))
 

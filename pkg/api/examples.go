@@ -73,11 +73,13 @@ func (s *server) example(d *described, circle string, n int) example {
 
 // Curl returns the shell command that asks a service for one cutout and keeps the answer.
 func Curl(publicURL, id, parameter, value string) string {
-	// An ID is a file's name, and may hold anything.
-	quote := func(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 	return fmt.Sprintf("curl -sSfL -G %s --data-urlencode %s --data-urlencode %s -o cutout.fits",
 		quote(publicURL+"/sync"), quote("ID="+id), quote(parameter+"="+value))
 }
+
+// quote writes text as one word of a shell's command: an ID is a file's name, and may hold
+// anything.
+func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // examplesPage is XHTML with RDFa as DALI 1.1, section 2.3 wants it: no element with a
 // property has a link, and each property holds nothing but text.

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"io"
@@ -191,6 +193,12 @@ func TestDocs(t *testing.T) {
 	text := w.Body.String()
 	if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") || !strings.HasPrefix(w.Header().Get("Content-Security-Policy"), "default-src 'none'; style-src 'sha256-") {
 		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	_, style, _ := strings.Cut(text, "<style>")
+	style, _, _ = strings.Cut(style, "</style>")
+	sum := sha256.Sum256([]byte(style))
+	if hash := base64.StdEncoding.EncodeToString(sum[:]); !strings.Contains(w.Header().Get("Content-Security-Policy"), "'sha256-"+hash+"'") {
+		t.Errorf("the policy %s does not let the page have its style, %s", w.Header().Get("Content-Security-Policy"), hash)
 	}
 	for _, p := range soda.Announced() {
 		if !strings.Contains(text, `id="`+p.Name+`"`) {
