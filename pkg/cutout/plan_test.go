@@ -528,8 +528,8 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("%.0f allocations", n)
-	if n > 40 {
-		t.Errorf("%.0f allocations, want at most 40", n)
+	if n > 32 {
+		t.Errorf("%.0f allocations, want at most 32", n)
 	}
 }
 

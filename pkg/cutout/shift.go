@@ -50,8 +50,8 @@ func cutNumber(text string) (rest string, ok bool) {
 	return text[n:], n > 0 && text[0] != '0'
 }
 
-// systems returns the letters of the coordinate systems of a header.
-func systems(h *fits.Header) (letters []string) {
+// systems appends the letters of the coordinate systems of a header.
+func systems(letters []string, h *fits.Header) []string {
 	for _, c := range h.Cards() {
 		if c[0] != 'C' && c[0] != 'P' && c[0] > ' ' && c[0] < 'a' {
 			continue
@@ -90,7 +90,8 @@ func axisKey(name string, axis int, a string) string {
 // LSST's grid of the parent image is the exception: it counts pixels from its own first
 // one, CRPIXja = 1, and tells in CRVALia where that is. There CRVALia moves.
 func shiftSystems(h *fits.Header, box pixel.Box) error {
-	for _, a := range systems(h) {
+	var few [4]string
+	for _, a := range systems(few[:0], h) {
 		move := shiftCRPIX
 		if isParentGrid(h, a) {
 			move = shiftCRVAL

@@ -15,13 +15,14 @@ import (
 // The error is that of w, of reading the source or of ctx; [fault.Unavailable] if the
 // source changed meanwhile. After an error what was written is no FITS file.
 func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
-	count := &counter{w: w}
-	out := fits.NewWriter(count)
 	from, err := p.input(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer from.ahead.Close()
+	count := &from.count
+	count.w = w
+	out := fits.NewWriter(count)
 	for i := range p.parts {
 		part := &p.parts[i]
 		if part.asis {
@@ -46,16 +47,21 @@ func (p *Plan) WriteTo(ctx context.Context, w io.Writer) (n int64, err error) {
 	return count.n, nil
 }
 
-// input is what one writing of a plan reads from.
+// input is what one writing of a plan reads from, and what it has written.
 type input struct {
 	ahead    *fits.Ahead
 	sections []*fits.Section    // of the parts; nil: nothing is read
 	rasters  map[*image]*raster // of the images whose masks were needed so far
+	count    counter
+	few      [4]*fits.Section // sections of most cutouts
 }
 
 // input plans what is read of each part, and how often.
 func (p *Plan) input(ctx context.Context) (*input, error) {
-	s := &input{sections: make([]*fits.Section, len(p.parts))}
+	s := new(input)
+	if s.sections = s.few[:]; len(p.parts) > len(s.few) {
+		s.sections = make([]*fits.Section, len(p.parts))
+	}
 	var few [8]*fits.Section
 	order := few[:0]
 	for i := range p.parts {

@@ -162,19 +162,17 @@ func parseLayout(h *Header) (l layout, err error) {
 		return l, err
 	}
 	l.gcount = 1
-	for _, p := range []struct {
-		key string
-		n   *int64
-	}{{"PCOUNT", &l.pcount}, {"GCOUNT", &l.gcount}} {
-		n, ok, err := h.Int(p.key)
-		if err != nil {
+	for _, key := range [...]string{"PCOUNT", "GCOUNT"} {
+		n, ok, err := h.Int(key)
+		switch {
+		case err != nil:
 			return l, err
-		}
-		if ok && n < 0 {
-			return l, fault.New(fault.Corrupt, "fits.ReadIndex", "%s = %d; expected 0 or more", p.key, n)
-		}
-		if ok {
-			*p.n = n
+		case ok && n < 0:
+			return l, fault.New(fault.Corrupt, "fits.ReadIndex", "%s = %d; expected 0 or more", key, n)
+		case ok && key == "PCOUNT":
+			l.pcount = n
+		case ok:
+			l.gcount = n
 		}
 	}
 	return l, nil

@@ -31,6 +31,8 @@ type Section struct {
 	run   int64   // bytes of a run: pixels of the box that are neighbours in the file
 	count []int64 // runs along each axis that a run does not cover, the fastest first
 	step  []int64 // bytes from one such run to the next, along each of these axes
+
+	few [8]int64 // memory of count and step, for most images
 }
 
 // Section plans to read a box of the image's pixels.
@@ -66,8 +68,7 @@ func (u *HDU) Section(box pixel.Box) (*Section, error) {
 		return s, nil
 	}
 	stride, joined := s.run, true
-	room := make([]int64, 2*len(u.Shape))
-	s.count, s.step = room[:0:len(u.Shape)], room[len(u.Shape):len(u.Shape)]
+	s.count, s.step = s.few[:0:len(s.few)/2], s.few[len(s.few)/2:len(s.few)/2]
 	for axis, side := range u.Shape {
 		n := box.Size(axis)
 		s.first += box.Min[axis] * stride

@@ -55,14 +55,13 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	}
 	m := memories.Get().(*memory)
 	defer memories.Put(m)
-	var first sum
 	keep := Passes(size) == 1
-	m.data = m.data[:0]
+	m.data, m.sum = m.data[:0], sum{}
 	if keep {
 		m.data = slices.Grow(m.data, int(size))
 	}
 	err := produce(ctx, size, data, func(p []byte) error {
-		first.add(p)
+		m.sum.add(p)
 		if keep {
 			m.data = append(m.data, p...)
 		}
@@ -74,7 +73,7 @@ func (w *Writer) WriteHDU(ctx context.Context, h *Header, size int64, data Data)
 	if keep {
 		data = nil
 	}
-	return w.finish(ctx, h, size, m, first, data)
+	return w.finish(ctx, h, size, m, m.sum, data)
 }
 
 // finish writes a header and size bytes of data with the given sum: those that m holds or,
@@ -112,7 +111,10 @@ func (w *Writer) finish(ctx context.Context, h *Header, size int64, m *memory, f
 }
 
 // memory is what writing one HDU needs.
-type memory struct{ header, data []byte }
+type memory struct {
+	header, data []byte
+	sum          sum // of the data
+}
 
 var memories = sync.Pool{New: func() any { return new(memory) }}
 
