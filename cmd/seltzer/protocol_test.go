@@ -358,12 +358,17 @@ func TestDocumentsValidate(t *testing.T) {
 	pending := post(t, s.URL+"/async", "ID", demoID, "FOO", "<&>").Header.Get("Location")
 	aborted := post(t, s.URL+"/async", "ID", demoID).Header.Get("Location")
 	post(t, aborted+"/phase", "PHASE", "ABORT")
+	several, _ := s.asyncCut(t, "ID", demoID, "CIRCLE", inside, "CIRCLE", "10 10 0.001", "F<O>O", "1")
+	if doc := get(t, several).Body; !strings.Contains(doc, "<seltzer:progress") || !strings.Contains(doc, "<seltzer:ignored>F&lt;O&gt;O<") {
+		t.Errorf("a job without jobInfo:\n%s", doc)
+	}
 	const uws, vosi = "{http://www.ivoa.net/xml/UWS/v1.0}", "{http://www.ivoa.net/xml/VOSI"
 	xsd := filepath.Join(outside.Standards(t), "xsd")
 	lint, stilts := outside.Tool(t, "xmllint"), outside.Tool(t, "stilts")
 	t.Setenv("XML_CATALOG_FILES", filepath.Join(xsd, "catalog.xml"))
 	for _, doc := range []struct{ name, url, root string }{
 		{"job_completed", done, uws + "job"}, {"job_error", failed, uws + "job"}, {"job_pending", pending, uws + "job"}, {"job_aborted", aborted, uws + "job"},
+		{"job_several", several, uws + "job"}, {"results_several", several + "/results", uws + "results"},
 		{"jobs", s.URL + "/async", uws + "jobs"}, {"jobs_empty", s.URL + "/async?PHASE=HELD", uws + "jobs"},
 		{"results", done + "/results", uws + "results"}, {"results_empty", pending + "/results", uws + "results"},
 		{"parameters", pending + "/parameters", uws + "parameters"},
@@ -382,6 +387,22 @@ func TestDocumentsValidate(t *testing.T) {
 			outside.Run(t, lint, "--nonet", "--noout", "--schema", filepath.Join(xsd, "ivoa-all.xsd"), name)
 			outside.Run(t, stilts, "xsdvalidate", "doc="+name, "topel="+doc.root, "schemaloc="+schemas(xsd))
 		})
+	}
+}
+
+// DALI-17: the error of a job as a VOTable.
+func TestErrorTableValidates(t *testing.T) {
+	stilts := outside.Tool(t, "stilts")
+	s := demoServer(t)
+	failed, _ := s.asyncCut(t, "ID", "ivo://localhost/demo?<none>&.fits", "CIRCLE", inside)
+	r := request(t, http.MethodGet, failed+"/error", nil)
+	r.Header.Set("Accept", "application/x-votable+xml")
+	name := filepath.Join(t.TempDir(), "error.vot")
+	if err := os.WriteFile(name, []byte(send(t, still, r).Body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out := outside.Run(t, stilts, "votlint", "votable="+name); strings.Contains(out, "ERROR") || strings.Contains(out, "WARNING") {
+		t.Errorf("votlint says\n%s", out)
 	}
 }
 

@@ -63,7 +63,7 @@ func sayIgnored(w http.ResponseWriter, params []uws.Param) {
 		names[i] = url.QueryEscape(name)
 	}
 	if len(names) > most {
-		names = append(names[:most], "…")
+		names = append(names[:most], "...")
 	}
 	if len(names) > 0 {
 		w.Header().Set(IgnoredHeader, strings.Join(names, ", "))
