@@ -52,6 +52,7 @@ type Options struct {
 	Listen string        // address of soda; default a free one of this machine
 	Sweep  time.Duration // between two sweeps; default 10 s, less than 0 for none
 	Log    io.Writer     // of the functions; default none
+	Env    []string      // further variables of the functions, which win over those of the deployment
 }
 
 // Cloud is a running cloud in small.
@@ -152,7 +153,7 @@ func (c *Cloud) fillArchive(ctx context.Context) error {
 
 // environment is what a deployment sets, and what only emulators take.
 func (c *Cloud) environment() []string {
-	return append(os.Environ(),
+	deployed := append(os.Environ(),
 		"SELTZER_PROJECT="+c.project,
 		"SELTZER_TOPIC_INTERACTIVE="+string(uws.Interactive), "SELTZER_TOPIC_BULK="+string(uws.Bulk),
 		"SELTZER_ARCHIVES="+Archive+"=gs://"+archiveBucket+"/"+Archive, "SELTZER_AUTHORITY="+Authority,
@@ -163,6 +164,7 @@ func (c *Cloud) environment() []string {
 		"STORAGE_EMULATOR_HOST="+c.storage.API,
 		"SELTZER_INSECURE=true", "SELTZER_SIGNING_KEY="+c.keyFile(), "SELTZER_STORAGE_URL="+c.storage.Public,
 	)
+	return append(deployed, c.options.Env...)
 }
 
 // Run starts a function, and waits until it listens: one that was killed goes on.

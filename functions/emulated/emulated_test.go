@@ -36,8 +36,8 @@ var starfield = archive.Prefix(Authority, Archive) + "starfield.fits"
 // still is a client that follows no redirect.
 var still = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: patience}
 
-// start starts a cloud, or skips the test where there are no emulators.
-func start(t *testing.T) *Cloud {
+// start starts a cloud, with further variables, or skips the test where there are no emulators.
+func start(t *testing.T, env ...string) *Cloud {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and starts the functions; left out by -short")
@@ -48,7 +48,7 @@ func start(t *testing.T) *Cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Start(t.Context(), Options{Sweep: -1, Log: log})
+	c, err := Start(t.Context(), Options{Sweep: -1, Log: log, Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}

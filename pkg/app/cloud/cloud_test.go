@@ -65,6 +65,7 @@ func TestWrongVariables(t *testing.T) {
 		"header with one":               {map[string]string{"SELTZER_AUTH": "header", "SELTZER_PROXY_ACCOUNT": "proxy@example.org"}, ""},
 		"a mode of one machine":         {map[string]string{"SELTZER_AUTH": "local"}, "SELTZER_AUTH=local"},
 		"insecure, in the cloud":        {map[string]string{"SELTZER_INSECURE": "true"}, "SELTZER_INSECURE"},
+		"another issuer, in the cloud":  {map[string]string{"SELTZER_TOKEN_ISSUER": "https://issuer.example.org"}, "SELTZER_TOKEN_ISSUER"},
 		"a key, in the cloud":           {map[string]string{"SELTZER_SIGNING_KEY": "key.pem"}, "SELTZER_SIGNING_KEY"},
 		"an authority with a path":      {map[string]string{"SELTZER_AUTHORITY": "example.org/dr1"}, "SELTZER_AUTHORITY"},
 		"no connections":                {map[string]string{"SELTZER_WATCH_CONNECTIONS": "0"}, "SELTZER_WATCH_CONNECTIONS"},

@@ -40,6 +40,7 @@
 //
 //	FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST, STORAGE_EMULATOR_HOST    where they are
 //	SELTZER_INSECURE            bool      false                                 callers prove nothing: the emulators send no tokens
+//	SELTZER_TOKEN_ISSUER        URL                                             who signs callers' tokens in place of Google; its keys are at that URL
 //	SELTZER_SIGNING_KEY         file                                            a key that signs results in place of IAM
 //	SELTZER_STORAGE_URL         URL       https://storage.googleapis.com        where signed URLs lead
 package cloud

@@ -74,7 +74,7 @@ func (p *Parts) Only(ctx context.Context, next http.Handler, allowed ...string) 
 }
 
 func (p *Parts) verifier(ctx context.Context) (*accounts.Verifier, error) {
-	return accounts.New(ctx, accounts.Config{Audience: p.Audience, BehindIAM: p.BehindIAM})
+	return accounts.New(ctx, accounts.Config{Audience: p.Audience, BehindIAM: p.BehindIAM, Issuer: p.TokenIssuer, KeysURL: p.TokenIssuer})
 }
 
 // Mode returns how the function soda knows who is asking.

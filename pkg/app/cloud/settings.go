@@ -49,9 +49,10 @@ type Settings struct {
 	BehindIAM        bool          `env:"SELTZER_BEHIND_IAM" doc:"only callers that Google let in reach this function: it has no public invoker"`
 	Version          string        `env:"SELTZER_VERSION, default=devel" doc:"what provenance cards call this version"`
 
-	Insecure   bool   `env:"SELTZER_INSECURE" doc:"callers prove nothing: the emulators send no tokens"`
-	SigningKey string `env:"SELTZER_SIGNING_KEY" doc:"a key that signs results in place of IAM"`
-	StorageURL string `env:"SELTZER_STORAGE_URL, default=https://storage.googleapis.com" doc:"where signed URLs lead"`
+	Insecure    bool   `env:"SELTZER_INSECURE" doc:"callers prove nothing: the emulators send no tokens"`
+	TokenIssuer string `env:"SELTZER_TOKEN_ISSUER" doc:"who signs callers' tokens in place of Google; its keys are at that URL"`
+	SigningKey  string `env:"SELTZER_SIGNING_KEY" doc:"a key that signs results in place of IAM"`
+	StorageURL  string `env:"SELTZER_STORAGE_URL, default=https://storage.googleapis.com" doc:"where signed URLs lead"`
 }
 
 // FromEnvironment reads the settings of a function. The error is [fault.Usage] and names
@@ -73,7 +74,7 @@ func FromEnvironment(ctx context.Context, function string, variables envconfig.L
 	wrong(s.MaxExecution <= 0 || s.SyncWait <= 0, "SELTZER_MAX_EXECUTION=%v, SELTZER_SYNC_WAIT=%v: want more than 0", s.MaxExecution, s.SyncWait)
 	wrong(strings.ContainsAny(s.Authority, "/?# "), "SELTZER_AUTHORITY=%q: want one such as example.org", s.Authority)
 	emulated := loopback(os.Getenv("FIRESTORE_EMULATOR_HOST"))
-	wrong((s.Insecure || s.SigningKey != "") && !emulated, "SELTZER_INSECURE and SELTZER_SIGNING_KEY are for emulators on this machine: unset them, or set FIRESTORE_EMULATOR_HOST")
+	wrong((s.Insecure || s.TokenIssuer != "" || s.SigningKey != "") && !emulated, "SELTZER_INSECURE, SELTZER_TOKEN_ISSUER and SELTZER_SIGNING_KEY are for emulators on this machine: unset them, or set FIRESTORE_EMULATOR_HOST")
 	return s, errors.Join(errs...)
 }
 
