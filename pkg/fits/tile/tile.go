@@ -1,8 +1,6 @@
 package tile
 
 import (
-	"encoding/binary"
-	"math"
 	"slices"
 	"strings"
 
@@ -129,51 +127,6 @@ type Tile struct {
 // MaxPixels is the largest number of pixels that a tile can have.
 const MaxPixels = 1 << 28
 
-// Pixels are the first pixels of a decoded tile. The zero Pixels is empty; decoding again
-// uses its memory again. While nothing is decoded into it, it is safe for concurrent use.
-type Pixels struct {
-	n       int // pixels decoded
-	size    int // bytes of a pixel as copied
-	bitpix  int
-	isRaw   bool    // raw holds them, else ints
-	raw     []byte  // n elements of size bytes, big-endian
-	planes  int     // if positive, bytes of equal weight stand together in raw, so many of each but the last
-	ints    []int32 // n integers
-	quantum quantum
-	scaled  bool // ints are quantised by quantum
-
-	shuffled []byte  // scratch of GZIP_2
-	codes    []uint8 // scratch of HCOMPRESS_1
-	narrow   []int32
-	wide     []int64
-}
-
-// grow returns a slice of length n, s itself if it has room. Its content is undefined.
-func grow[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
-}
-
-// Len returns the number of pixels.
-func (p *Pixels) Len() int { return p.n }
-
-// Memory returns the number of bytes that p holds on to, scratch included.
-func (p *Pixels) Memory() int {
-	return cap(p.raw) + cap(p.shuffled) + cap(p.codes) + 4*(cap(p.ints)+cap(p.narrow)) + 8*cap(p.wide)
-}
-
-// Trim gives back the scratch of decoding and keeps the pixels, for a cache.
-func (p *Pixels) Trim() {
-	p.shuffled, p.codes, p.narrow, p.wide = nil, nil, nil, nil
-	if p.isRaw {
-		p.ints = nil
-	} else {
-		p.raw = nil
-	}
-}
-
 // Decode writes the first n pixels of a tile into p. Fewer than all are cheaper where the
 // algorithm goes from the first to the last (not HCOMPRESS_1); the checksum of a gzip is
 // tested only when all are wanted.
@@ -274,55 +227,11 @@ func (m *Image) decodeRaw(c *codec, p *Pixels, t Tile, n int) error {
 	return nil
 }
 
-// Copy writes to dst the pixels from number first on, as many as dst has room for, as the
-// big-endian values of BITPIX. Integers that an inexact algorithm made too large for
-// BITPIX become its largest or smallest value; CFITSIO refuses such images.
-//
-// The error is [fault.Usage] if these pixels are not among the decoded ones, or if dst
-// ends within a pixel.
-func (p *Pixels) Copy(dst []byte, first int) error {
-	n := 0
-	if p.size > 0 {
-		n = len(dst) / p.size
-	}
-	if n*p.size != len(dst) || first < 0 || first > p.n-n {
-		return fault.New(fault.Usage, "tile.Copy", "%d bytes from pixel %d on are wanted of %d pixels of %d bytes", len(dst), first, p.n, p.size)
-	}
-	if p.isRaw && p.planes > 0 {
-		unshuffle(dst, p.raw[first:], p.planes, p.size)
-		return nil
-	}
-	if p.isRaw {
-		copy(dst, p.raw[first*p.size:])
-		return nil
-	}
-	ints := p.ints[first : first+n]
-	if p.scaled {
-		p.quantum.put(dst, ints, first, p.size)
-		return nil
-	}
-	switch p.bitpix {
-	case 8:
-		for i, v := range ints {
-			dst[i] = uint8(max(0, min(v, math.MaxUint8)))
-		}
-	case 16:
-		for i, v := range ints {
-			binary.BigEndian.PutUint16(dst[2*i:2*i+2], uint16(max(math.MinInt16, min(v, math.MaxInt16))))
-		}
-	default:
-		for i, v := range ints {
-			binary.BigEndian.PutUint32(dst[4*i:4*i+4], uint32(v))
-		}
-	}
-	return nil
-}
-
 // Encode appends to dst the tile of the pixels pix, big-endian values of BITPIX, without
 // loss.
 //
 // Errors are those of [Image.Check]; [fault.Unsupported] if the algorithm is not written,
-// or not for such pixels: quantised images never are, and RICE_1 needs integers with
+// or not for such pixels: quantised ones are an [Encoder]'s, and RICE_1 needs integers with
 // BYTEPIX·8 = BITPIX; and [fault.Usage] if pix ends within a pixel.
 func (m *Image) Encode(dst, pix []byte) ([]byte, error) {
 	const op = "tile.Encode"
@@ -333,7 +242,7 @@ func (m *Image) Encode(dst, pix []byte) ([]byte, error) {
 	case c.encode == nil:
 		return nil, fault.New(fault.Unsupported, op, "%s is read and not written; use RICE_1, GZIP_1, GZIP_2 or NOCOMPRESS", c.name)
 	case m.Quantised:
-		return nil, fault.New(fault.Unsupported, op, "floating-point pixels are not quantised here; compress them without loss by GZIP_2")
+		return nil, fault.New(fault.Unsupported, op, "an Encoder quantises pixels; Encode keeps them as they are")
 	case len(pix)%m.pixelSize() != 0:
 		return nil, fault.New(fault.Usage, op, "%d bytes end within a pixel of %d", len(pix), m.pixelSize())
 	default:
