@@ -237,7 +237,7 @@ func (s *server) linksDocument(found []*described, overflow bool) *votable.Docum
 			}
 		}
 		if overflow {
-			yield(nil, votable.Overflow)
+			yield(nil, votable.ErrOverflow)
 		}
 	}
 	return document

@@ -210,7 +210,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			if name == "BINARY" {
 				open += "<STREAM encoding='base64'>"
 			}
-			r, err := NewReader(io.MultiReader(strings.NewReader(open), &repeated{text: row, left: 8 << 20}))
+			r, err := NewReader(io.MultiReader(strings.NewReader(open), &repeated{text: row, left: 3 << 20}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,13 +219,13 @@ func TestMemoryIsBounded(t *testing.T) {
 				if err != nil {
 					break // the document ends early
 				}
-				if rows++; rows%(1<<17) == 0 {
+				if rows++; rows%(1<<16) == 0 {
 					if after := heap(); after > before+1<<20 {
 						t.Fatalf("after %d rows %d bytes more are in use", rows, after-before)
 					}
 				}
 			}
-			if rows < 1<<18 {
+			if rows < 1<<17 {
 				t.Errorf("%d rows", rows)
 			}
 		})

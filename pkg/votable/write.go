@@ -10,9 +10,9 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
-// Overflow is yielded by the rows of a table that ends before all of them were written: the
+// ErrOverflow is yielded by the rows of a table that ends before all of them were written: the
 // document then says OVERFLOW (DALI 1.1, section 4.4.1). That is no failure.
-var Overflow = errors.New("the rows are not complete")
+var ErrOverflow = errors.New("the rows are not complete")
 
 // QueryStatus is the name of the INFO that says whether a query went well: OK, OVERFLOW or
 // ERROR (DALI 1.1, section 4.4).
@@ -106,7 +106,7 @@ func (t *Table) writeData(e *xml.Encoder) (status Info, err error) {
 	if t.Rows != nil {
 		tr, td := element("TR"), element("TD")
 		for row, failed := range t.Rows {
-			if errors.Is(failed, Overflow) {
+			if errors.Is(failed, ErrOverflow) {
 				status = Info{Name: QueryStatus, Value: "OVERFLOW"}
 				break
 			}

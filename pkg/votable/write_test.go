@@ -101,7 +101,7 @@ func TestRowsThatEndEarly(t *testing.T) {
 		holds string
 		fails error
 	}{
-		{"overflow", Overflow, `</TABLE>
+		{"overflow", ErrOverflow, `</TABLE>
     <INFO name="QUERY_STATUS" value="OVERFLOW"></INFO>`, nil},
 		{"a fault", fault.New(fault.Unavailable, "test", "the store is away"), `</TABLE>
     <INFO name="QUERY_STATUS" value="ERROR">the store is away</INFO>`, fault.Unavailable},
@@ -132,7 +132,7 @@ func TestRowsThatDoNotFit(t *testing.T) {
 func TestOthersReadWhatIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	documents := map[string]*Document{
-		"sample": sample(yields(sampleRows, nil)), "overflow": sample(yields(sampleRows, Overflow)),
+		"sample": sample(yields(sampleRows, nil)), "overflow": sample(yields(sampleRows, ErrOverflow)),
 		"none": sample(nil), "failure": Failure("UsageError: " + odd),
 	}
 	for name, d := range documents {
