@@ -6,6 +6,7 @@
 //
 //	cmd/seltzer                              the command line and the one-machine server
 //	functions/emulated                       the cloud in small: the functions over emulators
+//	terraform                                an environment on Google Cloud; its package tests the plans
 //	functions/{soda,cutout,signer}           register one function each; functions runs one here
 //	app/local  app/cloud                     the places that name backends: of one machine, of Google Cloud
 //	app/settings  app/archives               what an operator says, alike in both

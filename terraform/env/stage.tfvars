@@ -1,0 +1,8 @@
+# As prod, for those whom a proxy lets in: what is deployed here today goes to prod tomorrow.
+environment         = "stage"
+project_id          = "example-soda-stage"
+project_number      = "100000000002"
+authority           = "example.org"
+archives            = { dr1 = { url = "gs://example-dr1" } }
+auth                = { mode = "header", proxy_account = "proxy@example-soda-stage.iam.gserviceaccount.com" }
+notification_emails = ["soda@example.org"]

@@ -1,0 +1,107 @@
+locals {
+  # What every function reads; what each reads besides stands with it.
+  environment = {
+    SELTZER_PROJECT           = var.project_id
+    SELTZER_DATABASE          = google_firestore_database.jobs.name
+    SELTZER_WATCH_CONNECTIONS = tostring(local.watch_connections)
+  }
+  # of soda and cutout
+  work_environment = merge(local.environment, {
+    SELTZER_TOPIC_INTERACTIVE = "interactive"
+    SELTZER_TOPIC_BULK        = "bulk"
+    SELTZER_ARCHIVES          = join(",", local.archives)
+    SELTZER_AUTHORITY         = var.authority
+  })
+  cutout_environment = merge(local.work_environment, {
+    SELTZER_RESULTS_BUCKET = google_storage_bucket.results.name
+    SELTZER_PUSH_ACCOUNT   = google_service_account.account["push"].email
+    SELTZER_SWEEP_ACCOUNT  = google_service_account.account["scheduler"].email
+    SELTZER_MAX_CUTOUT     = tostring(16 * pow(1024, 3))
+    SELTZER_VERSION        = var.version_name
+  })
+
+  watch_connections = 4
+  watchers          = 80 # that one connection carries
+
+  source = { for name, object in google_storage_bucket_object.package : name => { bucket = object.bucket, object = object.name } }
+}
+
+module "soda" {
+  source = "./modules/function"
+
+  name            = "soda"
+  url             = local.url.soda
+  region          = var.region
+  runtime         = var.runtime
+  package         = local.source.soda
+  build_account   = google_service_account.account["build"].name
+  service_account = google_service_account.account["soda"].email
+  public          = var.public
+  invokers = merge(
+    { for m in var.invokers : m => m },
+    var.auth.proxy_account == null ? {} : { proxy = "serviceAccount:${var.auth.proxy_account}" },
+    local.iap ? { iap = local.iap_agent } : {},
+  )
+  ingress         = var.edge == null ? "ALLOW_ALL" : "ALLOW_INTERNAL_AND_GCLB"
+  scaling         = merge(var.scaling.soda, { requests = local.watch_connections * local.watchers })
+  timeout_seconds = max(var.sync_wait_seconds, 20) + 10 # WAIT blocks for 20 s
+  environment = merge(local.work_environment, {
+    SELTZER_PUBLIC_URL    = local.public_url
+    SELTZER_SIGNER_URL    = module.signer.url
+    SELTZER_AUTH          = var.auth.mode
+    SELTZER_MAX_EXECUTION = "${var.cutout_timeout_seconds - 30}s"
+    SELTZER_SYNC_WAIT     = "${var.sync_wait_seconds}s"
+  }, var.auth.proxy_account == null ? {} : { SELTZER_PROXY_ACCOUNT = var.auth.proxy_account })
+
+  depends_on = [google_project_iam_member.build, google_project_iam_member.firestore, google_storage_bucket_iam_member.archive]
+}
+
+module "cutout" {
+  source = "./modules/function"
+
+  for_each = { cutout = var.scaling.cutout, cutout-bulk = var.scaling.bulk }
+
+  name            = each.key
+  entry_point     = "cutout"
+  url             = local.url[each.key]
+  region          = var.region
+  runtime         = var.runtime
+  package         = local.source.cutout
+  build_account   = google_service_account.account["build"].name
+  service_account = google_service_account.account["cutout"].email
+  invokers = merge(
+    { push = google_service_account.account["push"].member },
+    each.key == "cutout" ? { scheduler = google_service_account.account["scheduler"].member } : {},
+  )
+  ingress         = "ALLOW_INTERNAL_ONLY"
+  scaling         = each.value
+  timeout_seconds = var.cutout_timeout_seconds
+  environment = merge(local.cutout_environment, {
+    SELTZER_MEMORY = tostring(each.value.memory_mib * pow(1024, 2) / 2) # the rest is for headers, tables and the program
+  })
+
+  depends_on = [google_project_iam_member.build, google_project_iam_member.firestore, google_storage_bucket_iam_member.archive, google_storage_bucket_iam_member.results]
+}
+
+module "signer" {
+  source = "./modules/function"
+
+  name            = "signer"
+  url             = local.url.signer
+  region          = var.region
+  runtime         = var.runtime
+  package         = local.source.signer
+  build_account   = google_service_account.account["build"].name
+  service_account = google_service_account.account["signer"].email
+  invokers        = { soda = google_service_account.account["soda"].member }
+  ingress         = "ALLOW_ALL" # one function's call of another is not internal without a VPC; the invoker is the lock
+  scaling         = merge(var.scaling.signer, { requests = 80 })
+  timeout_seconds = 30
+  environment = merge(local.environment, {
+    SELTZER_RESULTS_BUCKET  = google_storage_bucket.results.name
+    SELTZER_SIGNING_ACCOUNT = google_service_account.account["signer"].email
+    SELTZER_SODA_ACCOUNT    = google_service_account.account["soda"].email
+  })
+
+  depends_on = [google_project_iam_member.build, google_project_iam_member.firestore, google_service_account_iam_member.signer, google_storage_bucket_iam_member.results]
+}

@@ -1,0 +1,191 @@
+locals {
+  # What the functions' own lines of log are counted as.
+  counted = {
+    not_cut = {
+      description = "Attempts that ended without a cutout; those in phase EXECUTING are made again."
+      filter      = "jsonPayload.message=\"not cut\""
+      labels = {
+        phase  = "EXTRACT(jsonPayload.phase)"
+        reason = "REGEXP_EXTRACT(jsonPayload.error, \"^([a-zA-Z]+[.][a-zA-Z]+)\")"
+      }
+    }
+    fenced = {
+      description = "Attempts whose job was aborted, deleted or taken by another worker meanwhile."
+      filter      = "jsonPayload.message:\"fenced:\""
+      labels      = {}
+    }
+    swept = {
+      description = "Sweeps that went through."
+      filter      = "log_id(\"run.googleapis.com/requests\") AND httpRequest.requestUrl=~\"/sweep$\" AND httpRequest.status=200"
+      labels      = {}
+    }
+    sweep_failed = {
+      description = "Jobs that a sweep could not look after."
+      filter      = "jsonPayload.message=\"the sweep could not look after a job\""
+      labels      = {}
+    }
+  }
+
+  of_soda     = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"soda\""
+  of_queues   = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=one_of(\"interactive\",\"bulk\",\"interactive-dead\",\"bulk-dead\")"
+  of_logs     = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/seltzer"
+  five_minute = "300s"
+
+  # What is watched, by the name of its runbook. An alert fires when the value is above the
+  # threshold for the duration; without a threshold, when there is no value for so long.
+  # The dashboard has a tile for each.
+  watched = {
+    dead-letters = {
+      title     = "Messages became dead letters"
+      filter    = "metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\" AND ${local.of_queues}"
+      aligner   = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = ["resource.labels.subscription_id"]
+      threshold = 0, duration = "0s"
+    }
+    failed-cutouts = {
+      title     = "Cutouts fail"
+      filter    = "${local.of_logs}_not_cut\" AND metric.labels.phase=\"ERROR\""
+      aligner   = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = ["metric.labels.reason"]
+      threshold = 20, duration = "0s"
+    }
+    latency = {
+      title     = "Requests are slow: 95th percentile, milliseconds"
+      filter    = "metric.type=\"run.googleapis.com/request_latencies\" AND ${local.of_soda}"
+      aligner   = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", group_by = []
+      threshold = 10000, duration = "900s"
+    }
+    old-messages = {
+      title     = "Messages wait: age of the oldest, seconds"
+      filter    = "metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\" AND ${local.of_queues}"
+      aligner   = "ALIGN_MAX", reducer = "REDUCE_MAX", group_by = ["resource.labels.subscription_id"]
+      threshold = 900, duration = "0s"
+    }
+    server-errors = {
+      title     = "Requests fail: answers of 5xx a second"
+      filter    = "metric.type=\"run.googleapis.com/request_count\" AND metric.labels.response_code_class=\"5xx\" AND ${local.of_soda}"
+      aligner   = "ALIGN_RATE", reducer = "REDUCE_SUM", group_by = []
+      threshold = 0.1, duration = "300s"
+    }
+    sweep-missing = {
+      title     = "Nothing is swept"
+      filter    = "${local.of_logs}_swept\""
+      aligner   = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = []
+      threshold = null, duration = "900s"
+    }
+  }
+}
+
+resource "google_logging_metric" "counted" {
+  for_each = local.counted
+
+  name        = "seltzer_${each.key}"
+  description = each.value.description
+  filter      = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=(\"cutout\" OR \"cutout-bulk\") AND ${each.value.filter}"
+
+  metric_descriptor {
+    metric_kind = "DELTA"
+    value_type  = "INT64"
+
+    dynamic "labels" {
+      for_each = each.value.labels
+      content {
+        key        = labels.key
+        value_type = "STRING"
+      }
+    }
+  }
+  label_extractors = each.value.labels
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_monitoring_notification_channel" "email" {
+  for_each = toset(var.notification_emails)
+
+  display_name = each.key
+  type         = "email"
+  labels       = { email_address = each.key }
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_monitoring_alert_policy" "watched" {
+  for_each = local.watched
+
+  display_name          = each.value.title
+  combiner              = "OR"
+  notification_channels = [for c in google_monitoring_notification_channel.email : c.id]
+
+  conditions {
+    display_name = each.value.title
+
+    dynamic "condition_threshold" {
+      for_each = each.value.threshold == null ? [] : [each.value]
+      iterator = watched
+      content {
+        filter          = watched.value.filter
+        comparison      = "COMPARISON_GT"
+        threshold_value = watched.value.threshold
+        duration        = watched.value.duration
+        aggregations {
+          alignment_period     = local.five_minute
+          per_series_aligner   = watched.value.aligner
+          cross_series_reducer = watched.value.reducer
+          group_by_fields      = watched.value.group_by
+        }
+      }
+    }
+    dynamic "condition_absent" {
+      for_each = each.value.threshold == null ? [each.value] : []
+      iterator = watched
+      content {
+        filter   = watched.value.filter
+        duration = watched.value.duration
+        aggregations {
+          alignment_period     = local.five_minute
+          per_series_aligner   = watched.value.aligner
+          cross_series_reducer = watched.value.reducer
+          group_by_fields      = watched.value.group_by
+        }
+      }
+    }
+  }
+
+  # Who is woken has the runbook in the message.
+  documentation {
+    mime_type = "text/markdown"
+    subject   = "${var.environment}: ${each.value.title}"
+    content   = file("${path.module}/runbooks/${each.key}.md")
+  }
+
+  depends_on = [google_logging_metric.counted]
+}
+
+resource "google_monitoring_dashboard" "this" {
+  dashboard_json = jsonencode({
+    displayName = "Seltzer ${var.environment}"
+    gridLayout = {
+      columns = "2"
+      widgets = [for name in sort(keys(local.watched)) : {
+        title = local.watched[name].title
+        xyChart = {
+          dataSets = [{
+            plotType = "LINE"
+            timeSeriesQuery = {
+              timeSeriesFilter = {
+                filter = local.watched[name].filter
+                aggregation = {
+                  alignmentPeriod    = local.five_minute
+                  perSeriesAligner   = local.watched[name].aligner
+                  crossSeriesReducer = local.watched[name].reducer
+                  groupByFields      = local.watched[name].group_by
+                }
+              }
+            }
+          }]
+        }
+      }]
+    }
+  })
+
+  depends_on = [google_logging_metric.counted]
+}

@@ -1,0 +1,45 @@
+output "accounts" {
+  description = "E-mail addresses of the service accounts, by name."
+  value       = { for name, a in google_service_account.account : name => a.email }
+}
+
+output "load_balancer_address" {
+  description = "Where the domain of the edge must point (an A record); null without an edge."
+  value       = one([for a in google_compute_global_address.edge : a.address])
+}
+
+output "packages" {
+  description = "Sources of the functions as deployed, gs://… each."
+  value       = { for name, s in local.source : name => "gs://${s.bucket}/${s.object}" }
+}
+
+output "proxy_account" {
+  description = "Service account of the proxy that mode header believes; empty in mode none."
+  value       = var.auth.proxy_account == null ? "" : var.auth.proxy_account
+}
+
+output "public" {
+  description = "Whether everybody may reach the service."
+  value       = var.public
+}
+
+output "results_bucket" {
+  description = "Bucket of results."
+  value       = google_storage_bucket.results.name
+}
+
+output "soda_url" {
+  description = "Own URL of the function soda, for which its callers' tokens are."
+  value       = local.url.soda
+}
+
+output "url" {
+  description = "URL of the service; ready when all rights are given."
+  value       = local.public_url
+  depends_on  = [module.soda, module.queue, module.cutout, module.signer]
+}
+
+output "version_name" {
+  description = "Version of Seltzer as deployed."
+  value       = var.version_name
+}

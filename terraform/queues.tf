@@ -1,0 +1,34 @@
+# Two classes of job, so that a batch of a million rows cannot starve a person who waits.
+module "queue" {
+  source = "./modules/push_queue"
+
+  for_each = { interactive = "cutout", bulk = "cutout-bulk" }
+
+  name         = each.key
+  url          = module.cutout[each.value].url
+  ack_seconds  = var.cutout_timeout_seconds + 60
+  push_account = google_service_account.account["push"].email
+  agent        = local.pubsub_agent
+  publishers   = { for name in ["soda", "cutout"] : name => google_service_account.account[name].member }
+
+  depends_on = [google_project_service.api, google_service_account_iam_member.push]
+}
+
+resource "google_cloud_scheduler_job" "sweep" {
+  name             = "sweep"
+  description      = "Looks after every job that is due: wakes workers, deletes what has reached its time."
+  region           = var.region
+  schedule         = "* * * * *"
+  time_zone        = "Etc/UTC"
+  attempt_deadline = "${var.cutout_timeout_seconds}s"
+
+  http_target {
+    http_method = "POST"
+    uri         = "${module.cutout["cutout"].url}/sweep"
+
+    oidc_token {
+      service_account_email = google_service_account.account["scheduler"].email
+      audience              = module.cutout["cutout"].url
+    }
+  }
+}

@@ -1,0 +1,188 @@
+package terraform
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// right is a role that a member has on something.
+type right struct {
+	Member, Role, On string
+}
+
+// rights returns what is granted, with everything called by its name within an environment.
+func (e environment) rights() (all []right) {
+	for _, r := range e.resources {
+		member := r.text("member")
+		if !strings.HasSuffix(r.Type, "_iam_member") {
+			continue
+		}
+		all = append(all, right{e.called(member), strings.TrimPrefix(r.text("role"), "roles/"), e.on(r)})
+	}
+	return all
+}
+
+// called returns the short name of a member: of an account of ours, or an agent of Google's.
+func (e environment) called(member string) string {
+	project := regexp.QuoteMeta(fmt.Sprint(e.variables["project_id"]))
+	number := regexp.QuoteMeta(fmt.Sprint(e.variables["project_number"]))
+	if m := regexp.MustCompile(`^serviceAccount:seltzer-([a-z]+)@` + project + `\.iam\.gserviceaccount\.com$`).FindStringSubmatch(member); m != nil {
+		return m[1]
+	}
+	if m := regexp.MustCompile(`^serviceAccount:service-` + number + `@gcp-sa-(pubsub|iap)\.iam\.gserviceaccount\.com$`).FindStringSubmatch(member); m != nil {
+		return "agent of " + map[string]string{"pubsub": "Pub/Sub", "iap": "Identity-Aware Proxy"}[m[1]]
+	}
+	return member
+}
+
+// on says what a right is on.
+func (e environment) on(r resource) string {
+	switch r.Type {
+	case "google_cloud_run_v2_service_iam_member":
+		return "function " + r.text("name")
+	case "google_storage_bucket_iam_member":
+		if r.text("bucket") == fmt.Sprint(e.variables["project_id"], "-results") {
+			return "bucket of results"
+		}
+		return "buckets of archives"
+	case "google_pubsub_topic_iam_member", "google_pubsub_subscription_iam_member":
+		kind := strings.Split(r.Type, "_")[2]
+		queue := regexp.MustCompile(`module\.queue\["(\w+)"\]`).FindStringSubmatch(r.Address)
+		if queue == nil {
+			return r.Address
+		}
+		if kind == "topic" && r.Name == "agent" {
+			return "topic " + queue[1] + "-dead"
+		}
+		return kind + " " + queue[1]
+	case "google_service_account_iam_member":
+		return "account " + r.Name
+	case "google_project_iam_member":
+		switch {
+		case r.text("condition", "expression") == fmt.Sprintf("resource.name == %q", fmt.Sprintf("projects/%s/databases/seltzer", e.variables["project_id"])):
+			return "database seltzer"
+		case strings.Contains(r.text("condition", "expression"), "/repositories/gcf-artifacts\")"):
+			return "repository gcf-artifacts"
+		case strings.Contains(r.text("condition", "expression"), "/buckets/gcf-v2-sources-"):
+			return "bucket gcf-v2-sources"
+		}
+		return "project"
+	}
+	return r.Address
+}
+
+const (
+	diagramBegins = "```mermaid\n"
+	diagramEnds   = "```\n"
+)
+
+// diagram draws rights, grouped by account. Mermaid, https://mermaid.js.org/syntax/flowchart.html.
+func diagram(rights []right) string {
+	ids := map[string]string{}
+	id := func(prefix, name string) string {
+		key := prefix + name
+		if ids[key] == "" {
+			ids[key] = fmt.Sprintf("%s%d", prefix, len(ids))
+		}
+		return ids[key]
+	}
+	edges := map[[2]string][]string{}
+	for _, r := range rights {
+		pair := [2]string{r.Member, r.On}
+		if !slices.Contains(edges[pair], r.Role) {
+			edges[pair] = append(edges[pair], r.Role)
+		}
+	}
+	var b strings.Builder
+	b.WriteString("flowchart LR\n")
+	pairs := slices.SortedFunc(maps.Keys(edges), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for _, p := range pairs {
+		slices.Sort(edges[p])
+		fmt.Fprintf(&b, "    %s([%s]) -- %s --> %s[%s]\n", id("a", p[0]), p[0], strings.Join(edges[p], ", "), id("r", p[1]), p[1])
+	}
+	return b.String()
+}
+
+// The diagram of README.md is what is planned: nobody has another right. A proxy, the people
+// whom an operator lets in and everybody, where a service is public, may call soda besides.
+func TestRights(t *testing.T) {
+	for name, e := range planned(t) {
+		rights := slices.DeleteFunc(e.rights(), func(r right) bool { return strings.Contains(r.Member, ":") || r.Member == "allUsers" })
+		got := diagram(rights)
+		text, err := os.ReadFile("README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, rest, _ := strings.Cut(string(text), diagramBegins+"flowchart LR\n")
+		want, after, found := strings.Cut(rest, diagramEnds)
+		if !found {
+			t.Fatal("README.md holds no diagram of accounts and rights")
+		}
+		if *update {
+			if err := os.WriteFile("README.md", []byte(before+diagramBegins+got+diagramEnds+after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if want = "flowchart LR\n" + want; got != want {
+			t.Errorf("%s: the rights are\n%s\nand README.md draws\n%s\n(go test -run TestRights -update writes it anew)", name, got, want)
+		}
+	}
+}
+
+// Nobody but our accounts and Google's agents has a right, but for those whom the operator
+// lets call soda.
+func TestMembers(t *testing.T) {
+	for name, e := range planned(t) {
+		let := map[string]bool{"allUsers": e.variables["public"] == true}
+		if auth, ok := e.variables["auth"].(map[string]any); ok && auth["proxy_account"] != nil {
+			let["serviceAccount:"+auth["proxy_account"].(string)] = true
+		}
+		for _, r := range e.rights() {
+			if (strings.Contains(r.Member, ":") || r.Member == "allUsers") && (!let[r.Member] || r.On != "function soda" || r.Role != "run.invoker") {
+				t.Errorf("%s: %s has %s on %s", name, r.Member, r.Role, r.On)
+			}
+		}
+		for _, kind := range []string{"_iam_binding", "_iam_policy", "_acl", "_access_control"} {
+			for _, r := range e.resources {
+				if strings.HasSuffix(r.Type, kind) {
+					t.Errorf("%s: %s takes rights away from others, or gives them outside of IAM", name, r.Address)
+				}
+			}
+		}
+		for deployment, f := range e.functions() {
+			public := slices.Contains(e.rights(), right{"allUsers", "run.invoker", "function " + deployment})
+			if behind := f.variables()["SELTZER_BEHIND_IAM"]; behind != fmt.Sprint(!public) {
+				t.Errorf("%s: %s is public: %t, and is told that Google checks its callers: %s", name, deployment, public, behind)
+			}
+		}
+	}
+}
+
+// Each archive's bucket is granted once to each reader, unless its owner does that.
+func TestArchiveGrants(t *testing.T) {
+	for name, e := range planned(t) {
+		want := map[string]int{}
+		for _, a := range e.variables["archives"].(map[string]any) {
+			archive := a.(map[string]any)
+			if bucket, ok := strings.CutPrefix(archive["url"].(string), "gs://"); ok && archive["grant"] != false {
+				bucket, _, _ = strings.Cut(bucket, "/")
+				want["soda "+bucket], want["cutout "+bucket] = 1, 1
+			}
+		}
+		got := map[string]int{}
+		for _, r := range e.of("google_storage_bucket_iam_member") {
+			if e.on(r) == "buckets of archives" {
+				got[e.called(r.text("member"))+" "+r.text("bucket")]++
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: the grants of archives are %v, want %v", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+# Values that would hurt are refused before anything is asked of Google.
+variables {
+  environment    = "dev"
+  project_id     = "example-soda-test"
+  project_number = "100000000009"
+  authority      = "example.org"
+  archives       = { dr1 = { url = "gs://example-dr1" } }
+  packages       = { soda = "main.tf", cutout = "main.tf", signer = "main.tf" }
+}
+
+run "malformed" {
+  command = plan
+
+  variables {
+    environment            = "production"
+    project_id             = "Example"
+    project_number         = "example-soda-test"
+    authority              = "ivo://example.org/dr1"
+    archives               = {}
+    cors_origins           = ["http://portal.example.org"]
+    region                 = "us"
+    runtime                = "go125"
+    version_name           = "v1 of today"
+    invokers               = ["allUsers"]
+    results_retention_days = 0
+    cutout_timeout_seconds = 541
+    sync_wait_seconds      = 0
+    auth                   = { mode = "local" }
+    budget                 = { billing_account = "mine", amount = 1 }
+    edge                   = { domain = "https://soda.example.org/" }
+  }
+  expect_failures = [
+    var.environment, var.project_id, var.project_number, var.authority, var.archives, var.cors_origins,
+    var.region, var.runtime, var.version_name, var.invokers, var.results_retention_days, var.cutout_timeout_seconds,
+    var.sync_wait_seconds, var.auth, var.budget, var.edge,
+  ]
+}
+
+run "over_the_limits" {
+  command = plan
+
+  variables {
+    results_retention_days = 366
+    scaling                = { bulk = { min = 3, max = 2 } }
+    notification_emails    = ["nobody"]
+    archives               = { dr1 = { url = "file:///data" } }
+    auth                   = { mode = "header" }
+    edge                   = { domain = "soda.example.org", iap_members = ["allUsers"] }
+  }
+  expect_failures = [var.results_retention_days, var.scaling, var.notification_emails, var.archives, var.auth, var.edge]
+}
+
+run "cold_cutout" {
+  command = plan
+
+  variables {
+    scaling = { cutout = { min = 0 } }
+  }
+  expect_failures = [var.scaling]
+}
+
+run "destroyed_by_accident_in_prod" {
+  command = plan
+
+  variables {
+    environment         = "prod"
+    force_destroy       = true
+    notification_emails = ["soda@example.org"]
+    scaling             = { soda = { min = 1 }, signer = { min = 1 } }
+  }
+  expect_failures = [var.force_destroy]
+}
+
+run "cold_or_silent_in_prod" {
+  command = plan
+
+  variables {
+    environment = "prod"
+    scaling     = { soda = { min = 1 } }
+  }
+  expect_failures = [var.scaling, var.notification_emails]
+}
+
+run "public_behind_a_proxy" {
+  command = plan
+
+  variables {
+    public = true
+    auth   = { mode = "header", proxy_account = "proxy@example.iam.gserviceaccount.com" }
+  }
+  expect_failures = [var.public]
+}
