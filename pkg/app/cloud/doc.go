@@ -36,6 +36,23 @@
 // Of the platform: FUNCTION_TARGET and K_SERVICE. With FUNCTION_TARGET naming it, and either
 // K_SERVICE or SELTZER_PROJECT set, a function that lacks a variable ends at its start.
 //
+// # Rights
+//
+// What the service account of each function needs, and no more:
+//
+//	soda       roles/datastore.user; roles/pubsub.publisher and roles/pubsub.viewer on both topics;
+//	           roles/storage.objectViewer on the archives; roles/run.invoker on signer
+//	cutout     roles/datastore.user; roles/pubsub.publisher on both topics;
+//	           roles/storage.objectViewer on the archives; roles/storage.objectUser on the bucket of results
+//	signer     roles/datastore.viewer; roles/storage.objectViewer on the bucket of results;
+//	           roles/iam.serviceAccountTokenCreator on itself
+//	push, scheduler    roles/run.invoker on cutout
+//
+// Routes of cutout: / takes the pushes of the topics, /dead-letter those of the dead-letter
+// topic, /sweep is for the scheduler, each minute. Those of signer: /sign.
+//
+// # Emulators
+//
 // For the emulators on one machine alone, never with a deployment:
 //
 //	FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST, STORAGE_EMULATOR_HOST    where they are
