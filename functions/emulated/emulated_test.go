@@ -37,7 +37,7 @@ var starfield = archive.Prefix(Authority, Archive) + "starfield.fits"
 var still = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: patience}
 
 // start starts a cloud, with further variables, or skips the test where there are no emulators.
-func start(t *testing.T, env ...string) *Cloud {
+func start(t testing.TB, env ...string) *Cloud {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and starts the functions; left out by -short")
@@ -64,7 +64,7 @@ func start(t *testing.T, env ...string) *Cloud {
 }
 
 // ask sends a request and returns its answer; GET has the values in its query.
-func ask(t *testing.T, client *http.Client, method, address string, form url.Values) (*http.Response, string) {
+func ask(t testing.TB, client *http.Client, method, address string, form url.Values) (*http.Response, string) {
 	t.Helper()
 	var body io.Reader
 	if method == http.MethodPost {
