@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // open returns an empty store: each project of the emulator is a database of its own.
-func open(t *testing.T, connections int) *Store {
+func open(t testing.TB, connections int) *Store {
 	t.Helper()
 	outside.Firestore(t)
 	s, err := Open(t.Context(), Config{Project: "test-" + uws.NewID(), Connections: connections})
@@ -50,7 +50,7 @@ func newJob() *uws.Job {
 	}
 }
 
-func create(t *testing.T, s *Store, j *uws.Job) *uws.Job {
+func create(t testing.TB, s *Store, j *uws.Job) *uws.Job {
 	t.Helper()
 	if err := s.Create(t.Context(), j); err != nil {
 		t.Fatal(err)
