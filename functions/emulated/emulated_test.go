@@ -19,6 +19,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	_ "github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
@@ -231,6 +232,28 @@ func TestCutouts(t *testing.T) {
 		}
 		if answer, _ := ask(t, still, http.MethodGet, job, nil); answer.StatusCode != http.StatusNotFound {
 			t.Errorf("a deleted job: %s, want 404", answer.Status)
+		}
+	})
+	t.Run("more results than one document lists", func(t *testing.T) {
+		const n = firestorejobs.MaxListed + 1
+		pairs := []string{"ID", starfield}
+		for i := range n {
+			pairs = append(pairs, "CIRCLE", fmt.Sprintf("150.1163 2.2058 %g", 1e-5*float64(1+i)))
+		}
+		job := c.run(t, pairs...)
+		if phase := c.end(t, job, false); phase != "COMPLETED" {
+			t.Fatalf("phase %s, want COMPLETED", phase)
+		}
+		answer, text := ask(t, still, http.MethodGet, job+"/results", nil)
+		if got := strings.Count(text, "<uws:result "); answer.StatusCode != http.StatusOK || got != n {
+			t.Fatalf("%s with %d results, want %d\n%.500s", answer.Status, got, n, text)
+		}
+		last := text[strings.LastIndex(text, "<uws:result ")+len("<uws:result "):]
+		_, id, _ := strings.Cut(last, `id="`)
+		id, _, _ = strings.Cut(id, `"`)
+		answer, text = ask(t, &http.Client{Timeout: patience}, http.MethodGet, job+"/results/"+id, nil)
+		if answer.StatusCode != http.StatusOK || !strings.HasPrefix(text, "SIMPLE  =") {
+			t.Errorf("the last result, %s: %s\n%.300s", id, answer.Status, text)
 		}
 	})
 	t.Run("many at once", func(t *testing.T) {
