@@ -80,7 +80,7 @@ run "by_choice" {
   }
   assert {
     condition     = [for r in google_storage_bucket.results.lifecycle_rule : one(r.condition).age if one(r.action).type == "Delete"] == [7]
-    error_message = "results_retention_days does not rule the bucket."
+    error_message = "The bucket does not heed results_retention_days."
   }
   assert {
     condition     = one(google_compute_backend_service.edge["this"].iap).enabled && join(",", keys(google_iap_web_backend_service_iam_member.edge)) == "group:astronomers@example.org"
