@@ -27,7 +27,7 @@ locals {
   }
 
   of_soda     = "resource.type=\"cloud_run_revision\" AND resource.labels.service_name=\"soda\""
-  of_queues   = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=one_of(\"interactive\",\"bulk\",\"interactive-dead\",\"bulk-dead\")"
+  of_queues   = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=one_of(${join(",", [for s in flatten([for q in module.queue : q.subscriptions]) : "\"${s}\""])})"
   of_logs     = "resource.type=\"cloud_run_revision\" AND metric.type=\"logging.googleapis.com/user/seltzer"
   five_minute = "300s"
 
