@@ -20,6 +20,7 @@ import (
 // Run. One Run at a time.
 func (q *Queue) Run(ctx context.Context) error {
 	q.running.Store(true)
+	q.begin.Do(func() { close(q.started) })
 	defer q.running.Store(false)
 	client := q.config.Client
 	if client == nil {

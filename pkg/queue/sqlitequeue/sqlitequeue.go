@@ -67,7 +67,9 @@ type Queue struct {
 	db     *sqlitedb.DB
 	config Config
 
-	running atomic.Bool // while Run runs
+	running atomic.Bool   // while Run runs
+	started chan struct{} // closed when Run first begins
+	begin   sync.Once
 
 	mu       sync.Mutex
 	messages map[string]*message // what is in the file, by job id
@@ -81,7 +83,7 @@ var _ queue.Publisher = (*Queue)(nil)
 // for a class.
 func New(ctx context.Context, db *sqlitedb.DB, config Config) (*Queue, error) {
 	config.setDefaults()
-	q := &Queue{db: db, config: config, messages: map[string]*message{}, lanes: map[uws.Class]*lane{}}
+	q := &Queue{db: db, config: config, started: make(chan struct{}), messages: map[string]*message{}, lanes: map[uws.Class]*lane{}}
 	for _, class := range uws.Classes {
 		if config.Endpoints[class] == "" {
 			return nil, fault.New(fault.Usage, "sqlitequeue.New", "there is no endpoint for class %s; want a URL for each of %v", class, uws.Classes)
@@ -194,8 +196,15 @@ func (q *Queue) again(id string) bool {
 	return true
 }
 
-// Check implements [queue.Publisher]: messages can be kept, and are delivered.
+// Check implements [queue.Publisher]: messages can be kept, and are delivered. Of a server
+// that is just starting it waits for Run, a second at most.
 func (q *Queue) Check(ctx context.Context) error {
+	select {
+	case <-q.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(time.Second):
+	}
 	if !q.running.Load() {
 		return fault.New(fault.Unavailable, "sqlitequeue.Check", "nothing delivers the messages")
 	}

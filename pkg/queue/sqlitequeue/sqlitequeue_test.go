@@ -463,6 +463,18 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
+// TestCheckWaitsForTheStart: who asks a server that is just starting hears that it is up.
+func TestCheckWaitsForTheStart(t *testing.T) {
+	q := newQueue(t, newDB(t), sqlitequeue.Config{Endpoints: both("http://localhost")})
+	answer := make(chan error, 1)
+	go func() { answer <- q.Check(t.Context()) }()
+	time.Sleep(20 * time.Millisecond)
+	start(t, q)
+	if err := <-answer; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClosedFile(t *testing.T) {
 	db := newDB(t)
 	q := newQueue(t, db, sqlitequeue.Config{Endpoints: both("http://localhost")})
