@@ -35,13 +35,37 @@ func readJob(t *testing.T, body string) (j uwsJob) {
 	return j
 }
 
-// astroquery.casda: the IDs in the query string of the POST that it lets be redirected to
+// astroquery.casda: the job's URL from the links, where the service is called cutout_service;
+// the IDs in the query string of the POST that it lets be redirected to
 // the job; regions POSTed to /parameters, all combinations of them; a lower-case phase; and
 // files named after the end of each result's URL.
 func TestCASDA(t *testing.T) {
 	s := demoServer(t)
+	var links struct {
+		Resources []struct {
+			ID     string `xml:"ID,attr"`
+			Params []struct {
+				Name  string `xml:"name,attr"`
+				Value string `xml:"value,attr"`
+			} `xml:"PARAM"`
+		} `xml:"RESOURCE"`
+	}
+	if err := xml.Unmarshal([]byte(get(t, s.URL+"/links?"+url.Values{"ID": {demoID}}.Encode()).Body), &links); err != nil {
+		t.Fatal(err)
+	}
+	service := ""
+	for _, r := range links.Resources {
+		for _, p := range r.Params {
+			if r.ID == "cutout_service" && p.Name == "accessURL" {
+				service = p.Value
+			}
+		}
+	}
+	if service != s.URL+"/async" {
+		t.Fatalf("cutout_service is at %q, want %s/async", service, s.URL)
+	}
 	ids := url.Values{"ID": {demoID, "ivo://localhost/demo?exposure.fits"}}
-	made := send(t, http.DefaultClient, request(t, http.MethodPost, s.URL+"/async?"+ids.Encode(), url.Values{}))
+	made := send(t, http.DefaultClient, request(t, http.MethodPost, service+"?"+ids.Encode(), url.Values{}))
 	job := made.Request.URL.String()
 	if made.StatusCode != 200 || readJob(t, made.Body).Phase != "PENDING" {
 		t.Fatalf("create: %s at %s\n%s", made.Status, job, made.Body)

@@ -222,6 +222,9 @@ func (s *server) linksDocument(found []*described, overflow bool) *votable.Docum
 			continue
 		}
 		sync, async := "soda-sync-"+strconv.Itoa(i+1), "soda-async-"+strconv.Itoa(i+1)
+		if i == 0 {
+			async = "cutout_service" // by which astroquery.casda finds it
+		}
 		rows = append(rows,
 			[]any{d.id, s.PublicURL + "/sync?ID=" + url.QueryEscape(d.id), nil, nil, d.name + ", whole", "#this", fitsType, nil},
 			[]any{d.id, nil, sync, nil, "cutout of " + d.name, "#cutout", fitsType, nil},

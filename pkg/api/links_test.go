@@ -144,7 +144,7 @@ func TestLinks(t *testing.T) {
 	}
 	none := func(id, fault string) row { return row{id, "", "", fault, "#this"} }
 	want := []row{
-		whole(ids[0]), {ids[0], "", "soda-sync-1", "", "#cutout"}, {ids[0], "", "soda-async-1", "", "#proc"},
+		whole(ids[0]), {ids[0], "", "soda-sync-1", "", "#cutout"}, {ids[0], "", "cutout_service", "", "#proc"},
 		none(ids[1], "NotFoundFault"), none(ids[2], "FatalFault"), none("nonsense\uFFFD", "NotFoundFault"), none(ids[4], "UsageFault"),
 		none(ids[5], "NotFoundFault"), none(ids[6], "NotFoundFault"), none(ids[7], "TransientFault"), none(ids[8], "DefaultFault"),
 		whole(ids[9]), {ids[9], "", "soda-sync-10", "", "#cutout"}, {ids[9], "", "soda-async-10", "", "#proc"},
@@ -182,7 +182,7 @@ func TestDescriptors(t *testing.T) {
 		t.Fatalf("%d resources, want the table and two descriptors for each of two datasets", len(document.Resources))
 	}
 	for i, want := range []struct{ id, standard, url string }{
-		{"soda-sync-1", "ivo://ivoa.net/std/SODA#sync-1.0", "https://soda.example.org/sync"}, {"soda-async-1", "ivo://ivoa.net/std/SODA#async-1.0", "https://soda.example.org/async"},
+		{"soda-sync-1", "ivo://ivoa.net/std/SODA#sync-1.0", "https://soda.example.org/sync"}, {"cutout_service", "ivo://ivoa.net/std/SODA#async-1.0", "https://soda.example.org/async"},
 		{"soda-sync-2", "ivo://ivoa.net/std/SODA#sync-1.0", "https://soda.example.org/sync"}, {"soda-async-2", "ivo://ivoa.net/std/SODA#async-1.0", "https://soda.example.org/async"},
 	} {
 		r := document.Resources[i+1]
