@@ -528,8 +528,8 @@ func TestAllocations(t *testing.T) {
 		}
 	})
 	t.Logf("%.0f allocations", n)
-	if n > 32 {
-		t.Errorf("%.0f allocations, want at most 32", n)
+	if n > 60 { // 31, and some more where the race detector empties pools
+		t.Errorf("%.0f allocations, want at most 60", n)
 	}
 }
 
