@@ -140,7 +140,7 @@ func newWorker(t *testing.T) *worker {
 			status = answer(d)
 		}
 		if status == 0 {
-			panic(http.ErrAbortHandler)
+			panic(http.ErrAbortHandler) // how net/http lets a handler drop the connection
 		}
 		rw.WriteHeader(status)
 	}))
@@ -169,7 +169,7 @@ func (w *worker) next(t *testing.T) delivery {
 		return d
 	case <-time.After(patience):
 		t.Fatalf("no delivery within %v", patience)
-		panic("unreachable")
+		panic("unreachable") // Fatalf does not return; the compiler does not know it
 	}
 }
 
