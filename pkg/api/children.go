@@ -53,12 +53,12 @@ func (s *server) postParameters(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, before, err := s.own(r)
+	caller, before, err := s.own(r)
 	if err != nil {
 		return err
 	}
 	sayIgnored(w, params)
-	if _, err := s.check(r.Context(), before.Kind, slices.Concat(before.Params, params), false); err != nil {
+	if _, err := s.check(r.Context(), caller, before.Kind, slices.Concat(before.Params, params), false); err != nil {
 		return err
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {

@@ -23,7 +23,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 		return nil, err
 	}
 	sayIgnored(w, params)
-	class, err := s.check(r.Context(), kind, params, run)
+	class, err := s.check(r.Context(), caller, kind, params, run)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 	}
 	now := time.Now().UTC()
 	j := &uws.Job{
-		ID: uws.NewID(), Owner: caller.Name, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
+		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
 	j.DestroyAt(now.Add(life), s.Limits.Remember)

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -46,7 +47,7 @@ func (s *server) findExamples(ctx context.Context) []example {
 		return s.known
 	}
 	var found []example
-	for _, d := range s.describe(ctx, ids) {
+	for _, d := range s.describe(ctx, archive.Viewer{}, ids) {
 		hard := strings.ContainsFunc(d.id, func(r rune) bool { return !unicode.IsPrint(r) }) // to show, and to copy
 		if d.err != nil || hard || len(found) == maxExamples {
 			continue

@@ -204,13 +204,13 @@ func (s *server) postPhase(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) run(w http.ResponseWriter, r *http.Request) error {
-	_, j, err := s.own(r)
+	caller, j, err := s.own(r)
 	if err != nil {
 		return err
 	}
 	class := j.Class
 	if j.Phase == uws.Pending {
-		if class, err = s.check(r.Context(), j.Kind, j.Params, true); err != nil {
+		if class, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
 			return err
 		}
 	}
@@ -222,6 +222,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 			return jobstore.Unchanged
 		}
 		j.Class = class
+		j.Groups, j.SeesAll = caller.Groups, caller.All // they may have changed since
 		started = j
 		return err
 	}); err != nil {

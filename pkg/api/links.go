@@ -39,7 +39,8 @@ const idColumn = "idcol"
 
 // links answers with what there is of some datasets (DataLink 1.1; Dowler et al.,
 // REC-DataLink-1.1, 2023): of each the whole file, its cutouts by /sync and by /async, or
-// why there is nothing. Links are for everybody, so only public datasets have any.
+// why there is nothing. Nobody needs to log in; who has, sees the datasets of their groups,
+// too.
 func (s *server) links(w http.ResponseWriter, r *http.Request) error {
 	f, err := readForm(w, r)
 	if err != nil {
@@ -49,9 +50,26 @@ func (s *server) links(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return failLinks(w, votableType, err)
 	}
+	looking, err := s.looking(w, r)
+	if err != nil {
+		return failLinks(w, votableType, err)
+	}
 	ids := unique(f.all("ID"))
-	found := s.describe(r.Context(), ids[:min(len(ids), maxLinks)])
+	found := s.describe(r.Context(), looking, ids[:min(len(ids), maxLinks)])
 	return writeVOTable(w, http.StatusOK, format, s.linksDocument(found, len(ids) > len(found)))
+}
+
+// looking returns who looks at datasets: anybody, if who asks has not logged in. An answer
+// that holds for one user alone is not for pages of other sites.
+func (s *server) looking(w http.ResponseWriter, r *http.Request) (archive.Viewer, error) {
+	caller, err := s.Auth.Caller(r)
+	if errors.Is(err, fault.Unauthenticated) {
+		return archive.Viewer{}, nil
+	}
+	if err == nil && caller.Name != "" && !s.CORS {
+		w.Header().Del("Access-Control-Allow-Origin")
+	}
+	return viewer(caller), err
 }
 
 // linksParameters returns the parameters of /links.
@@ -118,7 +136,7 @@ type described struct {
 
 // describe looks at datasets, several at once. One that cannot be read costs the others
 // nothing.
-func (s *server) describe(ctx context.Context, ids []string) []*described {
+func (s *server) describe(ctx context.Context, looking archive.Viewer, ids []string) []*described {
 	ctx, cancel := context.WithTimeout(ctx, linksTime)
 	defer cancel()
 	found := make([]*described, len(ids))
@@ -127,7 +145,7 @@ func (s *server) describe(ctx context.Context, ids []string) []*described {
 	for i, id := range ids {
 		g.Go(func() error {
 			found[i] = &described{id: id}
-			found[i].err = s.look(ctx, found[i])
+			found[i].err = s.look(ctx, looking, found[i])
 			return nil
 		})
 	}
@@ -135,8 +153,8 @@ func (s *server) describe(ctx context.Context, ids []string) []*described {
 	return found
 }
 
-// look reads the headers of a public dataset, unless they are known.
-func (s *server) look(ctx context.Context, d *described) (err error) {
+// look reads the headers of a dataset, unless they are known.
+func (s *server) look(ctx context.Context, looking archive.Viewer, d *described) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fault.New(fault.Internal, "api.look", "panic at %q: %v", d.id, p)
@@ -145,9 +163,8 @@ func (s *server) look(ctx context.Context, d *described) (err error) {
 			s.Log.ErrorContext(ctx, "a dataset could not be described", "id", d.id, "error", err)
 		}
 	}()
-	dataset, err := s.Archive.Resolve(ctx, d.id)
-	if errors.Is(err, fault.NotFound) || err == nil && !dataset.Public {
-		// In the same words, so that nobody learns what is not public.
+	dataset, err := s.Archive.Resolve(ctx, d.id, looking)
+	if errors.Is(err, fault.NotFound) {
 		return fault.New(fault.NotFound, "api.look", "there is no dataset with this ID; %s/examples shows some", s.PublicURL)
 	}
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seltzer-soda/seltzer/pkg/archive"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -70,11 +72,16 @@ func sayIgnored(w http.ResponseWriter, params []uws.Param) {
 	}
 }
 
-// check refuses parameters that can never become a cutout and, if run, those that are not
-// complete; else it says which class of job they are. Datasets are looked up by their ID
-// alone: no byte of the archive is read. One ID among several that names nothing is no
+// viewer returns which datasets who asks may see.
+func viewer(caller auth.Caller) archive.Viewer {
+	return archive.Viewer{Groups: caller.Groups, All: caller.All}
+}
+
+// check refuses parameters that can never become a cutout for caller and, if run, those that
+// are not complete; else it says which class of job they are. Datasets are looked up by their
+// ID alone: no byte of the archive is read. One ID among several that names nothing is no
 // error, but will be a result that says so.
-func (s *server) check(ctx context.Context, kind uws.Kind, params []uws.Param, run bool) (uws.Class, error) {
+func (s *server) check(ctx context.Context, caller auth.Caller, kind uws.Kind, params []uws.Param, run bool) (uws.Class, error) {
 	request, err := soda.Read(params)
 	if err == nil && kind == uws.Sync {
 		err = request.Single()
@@ -86,7 +93,7 @@ func (s *server) check(ctx context.Context, kind uws.Kind, params []uws.Param, r
 		return "", err
 	}
 	for _, id := range request.IDs {
-		if _, err = s.Archive.Resolve(ctx, id); err == nil {
+		if _, err = s.Archive.Resolve(ctx, id, viewer(caller)); err == nil {
 			break
 		}
 	}

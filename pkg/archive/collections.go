@@ -48,10 +48,9 @@ func NewCollections(collections ...Collection) (*Collections, error) {
 	return c, nil
 }
 
-// Resolve implements [Resolver]. An ID that begins with no public prefix, or not with the
-// form of a name after it, is answered in the same words as one in a collection that is
-// not public and is refused.
-func (c *Collections) Resolve(ctx context.Context, id string) (*Dataset, error) {
+// Resolve implements [Resolver]. An ID in a collection that is not for viewer is answered
+// in the same words as one of no collection, whatever follows the prefix.
+func (c *Collections) Resolve(ctx context.Context, id string, viewer Viewer) (*Dataset, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -60,17 +59,13 @@ func (c *Collections) Resolve(ctx context.Context, id string) (*Dataset, error) 
 		if !found {
 			continue
 		}
-		public := len(one.Groups) == 0
-		if err := objects.CleanName(name); err != nil {
-			if public {
-				return nil, fault.New(fault.Usage, "archive.Resolve", "the ID does not name a dataset of %s: %s", one.Prefix, fault.Sentence(err))
-			}
+		if !viewer.sees(one.Groups) {
 			break
 		}
-		return &Dataset{
-			ID: id, Name: path.Base(name), Groups: slices.Clone(one.Groups), Public: public,
-			Root: one.Root, Object: name,
-		}, nil
+		if err := objects.CleanName(name); err != nil {
+			return nil, fault.New(fault.Usage, "archive.Resolve", "the ID does not name a dataset of %s: %s", one.Prefix, fault.Sentence(err))
+		}
+		return &Dataset{ID: id, Name: path.Base(name), Public: len(one.Groups) == 0, Root: one.Root, Object: name}, nil
 	}
 	return nil, c.unknown(id)
 }

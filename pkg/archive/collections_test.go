@@ -18,6 +18,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 )
 
+var team = archive.Viewer{Groups: []string{"other", "team"}}
+
 // folder returns a root over a new folder that holds the files.
 func folder(t testing.TB, files map[string]string) objects.Root {
 	t.Helper()
@@ -87,7 +89,7 @@ func TestLongestPrefixCounts(t *testing.T) {
 	for id, want := range map[string]string{
 		"ivo://x/dr?a.fits": "outer", "ivo://x/dr?new/a.fits": "inner", "ivo://x/dr?new/team/a.fits": "team",
 	} {
-		d, err := c.Resolve(t.Context(), id)
+		d, err := c.Resolve(t.Context(), id, team)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +101,7 @@ func TestLongestPrefixCounts(t *testing.T) {
 		}
 	}
 	// What the private collection refuses must not fall to the public one around it.
-	if d, err := c.Resolve(t.Context(), "ivo://x/dr?new/team/"); fault.CodeOf(err) != fault.NotFound {
+	if d, err := c.Resolve(t.Context(), "ivo://x/dr?new/team/", archive.Viewer{}); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("the prefix of the private collection: %v, %v; want NotFound", d, err)
 	}
 }
@@ -136,12 +138,12 @@ func TestUnknownIDSaysWhatIsPublic(t *testing.T) {
 		{strings.Repeat("é", 60), fault.NotFound, `there is no dataset with the ID "` + strings.Repeat("é", 50) + `…"; the public IDs begin with ivo://x/a? or ivo://x/b?`},
 		{"x" + strings.Repeat("é", 60), fault.NotFound, `there is no dataset with the ID "x` + strings.Repeat("é", 49) + `…"; the public IDs begin with ivo://x/a? or ivo://x/b?`},
 	} {
-		_, err := c.Resolve(t.Context(), tt.id)
+		_, err := c.Resolve(t.Context(), tt.id, archive.Viewer{Groups: []string{"other"}})
 		if fault.CodeOf(err) != tt.code || fault.Sentence(err) != tt.want {
 			t.Errorf("Resolve(%q): %s, %q\nwant %s, %q", tt.id, fault.CodeOf(err), fault.Sentence(err), tt.code, tt.want)
 		}
 	}
-	_, err := collections(t).Resolve(t.Context(), "x")
+	_, err := collections(t).Resolve(t.Context(), "x", archive.Viewer{})
 	if got := fault.Sentence(err); got != `there is no dataset with the ID "x"` {
 		t.Errorf("a resolver of nothing says %q", got)
 	}
@@ -249,7 +251,7 @@ func FuzzResolve(f *testing.F) {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
-		d, err := c.Resolve(t.Context(), id)
+		d, err := c.Resolve(t.Context(), id, team)
 		if err != nil {
 			if code := fault.CodeOf(err); code != fault.NotFound && code != fault.Usage {
 				t.Errorf("Resolve(%q): %v; want NotFound or Usage", id, err)

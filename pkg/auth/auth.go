@@ -16,8 +16,9 @@ import (
 
 // Caller is who is asking.
 type Caller struct {
-	Name string `json:"name,omitempty"` // "" is anonymous
-	All  bool   `json:"all,omitempty"`  // sees the jobs of every owner
+	Name   string   `json:"name,omitempty"`   // "" is anonymous
+	Groups []string `json:"groups,omitempty"` // that they belong to: archives may be for some groups
+	All    bool     `json:"all,omitempty"`    // sees the jobs of every owner, and every archive
 }
 
 // May is nil if the caller may see and change the job. An anonymous job belongs to

@@ -105,14 +105,16 @@ const Shards = 16
 
 // Job is one job. Instants are UTC; the zero time means that it is not known yet.
 type Job struct {
-	ID      string  `json:"id"`    // random, 128 bits in base32
-	Owner   string  `json:"owner"` // "" is anonymous
-	RunID   string  `json:"runId,omitempty"`
-	Params  []Param `json:"params"`
-	Class   Class   `json:"class"`
-	Kind    Kind    `json:"kind"`
-	Phase   Phase   `json:"phase"`
-	Deleted bool    `json:"deleted,omitempty"` // tombstone: gone for its owner, kept until its objects are gone
+	ID      string   `json:"id"`                // random, 128 bits in base32
+	Owner   string   `json:"owner"`             // "" is anonymous
+	Groups  []string `json:"groups,omitempty"`  // of the owner when the job was made: it may read what is for them …
+	SeesAll bool     `json:"seesAll,omitempty"` // … or everything
+	RunID   string   `json:"runId,omitempty"`
+	Params  []Param  `json:"params"`
+	Class   Class    `json:"class"`
+	Kind    Kind     `json:"kind"`
+	Phase   Phase    `json:"phase"`
+	Deleted bool     `json:"deleted,omitempty"` // tombstone: gone for its owner, kept until its objects are gone
 
 	Created           time.Time     `json:"created"`
 	Started           time.Time     `json:"started,omitzero"`
@@ -154,6 +156,7 @@ func NewShard() int {
 // Clone returns a copy that shares nothing with j.
 func (j *Job) Clone() *Job {
 	c := *j
+	c.Groups = append([]string(nil), j.Groups...)
 	c.Params = append([]Param(nil), j.Params...)
 	c.Results = append([]Result(nil), j.Results...)
 	c.Partial = append([]Result(nil), j.Partial...)

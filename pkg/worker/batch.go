@@ -235,7 +235,7 @@ func (b *batch) open(ctx context.Context, id string) error {
 		return nil
 	}
 	b.close()
-	dataset, err := b.Archive.Resolve(ctx, id)
+	dataset, err := b.Archive.Resolve(ctx, id, archive.Owner(b.job))
 	if err != nil {
 		return err
 	}

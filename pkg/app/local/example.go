@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/footprint"
 )
 
@@ -30,7 +31,7 @@ func (s *Service) Example(ctx context.Context) (e Example, ok bool) {
 
 // circle returns a small circle in a dataset.
 func (s *Service) circle(ctx context.Context, id string) (string, bool) {
-	dataset, err := s.archives.Resolve(ctx, id)
+	dataset, err := s.archives.Resolve(ctx, id, archive.Viewer{})
 	if err != nil {
 		return "", false
 	}

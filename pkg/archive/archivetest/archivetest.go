@@ -32,17 +32,22 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 		f := open(t)
 		for _, kind := range []struct {
 			public bool
-			groups []string
+			viewer archive.Viewer
 			ids    map[string]string
-		}{{true, nil, f.Public}, {false, []string{"team"}, f.Private}} {
+		}{
+			{true, archive.Viewer{}, f.Public},
+			{true, archive.Viewer{Groups: []string{"other"}}, f.Public},
+			{false, archive.Viewer{Groups: []string{"other", "team"}}, f.Private},
+			{false, archive.Viewer{All: true}, f.Private},
+		} {
 			for id, want := range kind.ids {
-				d, err := f.Resolver.Resolve(t.Context(), id)
+				d, err := f.Resolver.Resolve(t.Context(), id, kind.viewer)
 				if err != nil {
-					t.Errorf("Resolve(%q): %v", id, err)
+					t.Errorf("Resolve(%q) for %+v: %v", id, kind.viewer, err)
 					continue
 				}
-				if d.ID != id || d.Public != kind.public || !slices.Equal(d.Groups, kind.groups) {
-					t.Errorf("Resolve(%q): ID %q, public %t, groups %q; want public %t, groups %q", id, d.ID, d.Public, d.Groups, kind.public, kind.groups)
+				if d.ID != id || d.Public != kind.public {
+					t.Errorf("Resolve(%q) for %+v: ID %q, public %t; want public %t", id, kind.viewer, d.ID, d.Public, kind.public)
 				}
 				if d.Name == "" || strings.ContainsAny(d.Name, `/\`) {
 					t.Errorf("Resolve(%q): the name for people is %q; want one without slashes", id, d.Name)
@@ -69,7 +74,7 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 			}
 		}
 		for _, id := range ids {
-			d, err := f.Resolver.Resolve(t.Context(), id)
+			d, err := f.Resolver.Resolve(t.Context(), id, archive.Viewer{All: true})
 			if err == nil {
 				var src objects.Source
 				if src, err = d.Open(t.Context()); err == nil {
@@ -88,7 +93,7 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 	t.Run("KeepsPrivateOnesUnknown", func(t *testing.T) {
 		f := open(t)
 		// Whatever is asked near a private ID, the answer is that for an ID of nobody.
-		_, err := f.Resolver.Resolve(t.Context(), "ivo://nobody.example.org/x?a.fits")
+		_, err := f.Resolver.Resolve(t.Context(), "ivo://nobody.example.org/x?a.fits", archive.Viewer{})
 		if !errors.Is(err, fault.NotFound) {
 			t.Fatalf("an ID of nobody: %v; want NotFound", err)
 		}
@@ -96,9 +101,11 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 		want := pattern(err, "ivo://nobody.example.org/x?a.fits")
 		for id := range f.Private {
 			i := strings.IndexByte(id, '?') + 1
-			for _, near := range []string{id[:i], id[:i] + "../a.fits", id[:i] + "a//b"} {
-				if _, err := f.Resolver.Resolve(t.Context(), near); !errors.Is(err, fault.NotFound) || pattern(err, near) != want {
-					t.Errorf("Resolve(%q): %v; want NotFound in the words for an ID of nobody: %s", near, err, want)
+			for _, viewer := range []archive.Viewer{{}, {Groups: []string{"other", "", "TEAM", "tea", "team ", "*"}}} {
+				for _, near := range []string{id, id[:i], id[:i] + "../a.fits", id[:i] + "a//b"} {
+					if _, err := f.Resolver.Resolve(t.Context(), near, viewer); !errors.Is(err, fault.NotFound) || pattern(err, near) != want {
+						t.Errorf("Resolve(%q) for %+v: %v; want NotFound in the words for an ID of nobody: %s", near, viewer, err, want)
+					}
 				}
 			}
 			if strings.Contains(want, id[:max(i, 1)]) {
@@ -134,7 +141,7 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 		for range 8 {
 			wg.Go(func() {
 				for id, want := range f.Public {
-					d, err := f.Resolver.Resolve(t.Context(), id)
+					d, err := f.Resolver.Resolve(t.Context(), id, archive.Viewer{})
 					if err != nil {
 						t.Error(err)
 						return
@@ -156,7 +163,7 @@ func Run(t *testing.T, open func(*testing.T) Fixture) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for id := range f.Public {
-			if _, err := f.Resolver.Resolve(ctx, id); fault.CodeOf(err) != fault.Unavailable {
+			if _, err := f.Resolver.Resolve(ctx, id, archive.Viewer{}); fault.CodeOf(err) != fault.Unavailable {
 				t.Errorf("Resolve after the end: %v; want Unavailable", err)
 			}
 		}

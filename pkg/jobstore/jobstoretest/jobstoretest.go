@@ -192,6 +192,7 @@ func testCreateAndGet(t *testing.T, s jobstore.Store) {
 	full.Failure = &uws.Failure{Code: string(fault.Corrupt), Message: "no END card", Transient: true, Detail: "at byte 2880"}
 	full.Progress = uws.Progress{Done: 3, Total: 1 << 50, Results: 1, Of: 2}
 	full.Attempt, full.Stops, full.Claim, full.Cause, full.Republish = 2, 1, "claim", "cause", 3
+	full.Groups, full.SeesAll = []string{"team", "ünï <b>"}, true
 	full.Deleted, full.Shard, full.Revision = true, uws.Shards-1, 1
 	for field, value := range reflect.ValueOf(full).Elem().Fields() {
 		if value.IsZero() {
