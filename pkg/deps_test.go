@@ -16,7 +16,7 @@ const module = "github.com/seltzer-soda/seltzer/"
 // levels only; where two of one level may meet, sideways says so.
 var levels = [][]string{
 	{"pkg/sky", "pkg/fault", "pkg/outside"},
-	{"pkg/uws", "pkg/stencil", "pkg/pixel", "pkg/fits/tile", "pkg/votable"},
+	{"pkg/uws", "pkg/stencil", "pkg/pixel", "pkg/fits/tile", "pkg/votable", "pkg/telemetry"},
 	{"pkg/fits", "pkg/wcs"},
 	{"pkg/soda", "pkg/indexes"},
 	{"pkg/cutout"},

@@ -24,6 +24,7 @@
 //	indexes                                  headers that are known, of files used last
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
 //	uws  stencil  pixel  fits/tile  votable  jobs, phases, XML · regions on the sky · boxes of pixels · codecs of tiles · VOTable
+//	telemetry                                traces, metrics and the lines of the log
 //	sky  fault  outside                      directions and angles · kinds of error · what tests are judged by
 //
 // How a request becomes a FITS file: api reads the parameters (soda), writes a job (uws)
@@ -41,6 +42,7 @@
 //	a parameter    a line of the table in soda
 //	a resource     a line of the table in api/api.go, and of that in api/operations.go, which tells of it
 //	a card rule    a line of the tables in cutout
+//	a span, metric Start or Wait where it happens; a line of the table in telemetry/metrics.go
 //	an error kind  a code in fault and a line of the table in api/errors.go
 //	a backend      a folder beside its port, the port's contract suite as its test, one case in app
 //

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // MaxPush is the size in bytes of the largest push body that is read. Bodies of ours are
@@ -30,6 +31,9 @@ type Message struct {
 
 // Job returns the id of the job that the message names.
 func (p *Push) Job() string { return string(p.Message.Data) }
+
+// Trace returns the traceparent of the trace that the message belongs to, or "".
+func (p *Push) Trace() string { return p.Message.Attributes[telemetry.ParentKey] }
 
 // DecodePush reads a push body of at most [MaxPush] bytes: wrapped, with the names of
 // its fields in camel or snake case (Pub/Sub sends both). The error is [fault.Usage].

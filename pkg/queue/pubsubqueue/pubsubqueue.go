@@ -19,6 +19,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -76,7 +77,11 @@ func (q *Queue) Publish(ctx context.Context, class uws.Class, id string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	if _, err := p.Publish(ctx, &pubsub.Message{Data: []byte(id)}).Get(ctx); err != nil {
+	m := &pubsub.Message{Data: []byte(id)}
+	if trace := telemetry.Parent(ctx); trace != "" {
+		m.Attributes = map[string]string{telemetry.ParentKey: trace}
+	}
+	if _, err := p.Publish(ctx, m).Get(ctx); err != nil {
 		return failed(err, "Publish", fmt.Sprintf("the topic of class %s took no message", class))
 	}
 	return nil

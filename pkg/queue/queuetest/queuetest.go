@@ -18,6 +18,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -64,6 +65,7 @@ func Run(t *testing.T, timings Timings, open Open) {
 		{"PublishedTwice", false, testPublishedTwice},
 		{"PublishedAgainOnItsWay", false, testPublishedAgain},
 		{"NothingToPublish", false, testNothing},
+		{"TraceGoesWithTheMessage", false, testTrace},
 		{"ManyAtOnce", false, testMany},
 		{"UnansweredIsRepeated", true, testUnanswered},
 		{"DeadLetter", true, testDeadLetter},
@@ -317,6 +319,21 @@ func testNothing(t *testing.T, b *bench) {
 	} {
 		if fault.CodeOf(err) != fault.Usage {
 			t.Errorf("%s: %v, want fault.Usage", name, err)
+		}
+	}
+}
+
+func testTrace(t *testing.T, b *bench) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" // of https://www.w3.org/TR/trace-context/
+	traced, plain := uws.NewID(), uws.NewID()
+	if err := b.queue.Publish(telemetry.WithParent(t.Context(), parent), uws.Interactive, traced); err != nil {
+		t.Fatal(err)
+	}
+	b.publish(t, uws.Interactive, plain)
+	for range 2 {
+		push := b.interactive.next(t).push
+		if want := map[string]string{traced: parent, plain: ""}[push.Job()]; push.Trace() != want {
+			t.Errorf("job %s came with the trace %q, want %q", push.Job(), push.Trace(), want)
 		}
 	}
 }

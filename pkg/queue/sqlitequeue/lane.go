@@ -12,7 +12,8 @@ type message struct {
 	job       string
 	class     uws.Class
 	published time.Time
-	attempts  int // posts that failed
+	attempts  int    // posts that failed
+	trace     string // the traceparent, "" for none
 
 	visible time.Time // not posted before
 	order   int64     // of coming into the lane: the first come is the first served

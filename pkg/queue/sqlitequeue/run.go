@@ -13,6 +13,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // Run delivers messages until ctx ends. Posts that are on their way then are waited for
@@ -115,8 +116,12 @@ func (q *Queue) deliver(ctx context.Context, client *http.Client, l *lane, m *me
 }
 
 func (q *Queue) post(ctx context.Context, client *http.Client, url string, l *lane, m *message) error {
+	attributes := map[string]string{"class": string(m.class)}
+	if m.trace != "" {
+		attributes[telemetry.ParentKey] = m.trace
+	}
 	body, err := json.Marshal(queue.Push{
-		Message:         queue.Message{Data: []byte(m.job), MessageID: m.job, PublishTime: m.published, Attributes: map[string]string{"class": string(m.class)}},
+		Message:         queue.Message{Data: []byte(m.job), MessageID: m.job, PublishTime: m.published, Attributes: attributes},
 		Subscription:    "projects/local/subscriptions/" + string(l.class),
 		DeliveryAttempt: m.attempts + 1,
 	})

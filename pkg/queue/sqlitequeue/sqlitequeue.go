@@ -23,6 +23,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -100,9 +101,13 @@ func New(ctx context.Context, db *sqlitedb.DB, config Config) (*Queue, error) {
 			job          TEXT NOT NULL UNIQUE,
 			class        TEXT NOT NULL,
 			published_ns INTEGER NOT NULL,
-			attempts     INTEGER NOT NULL
+			attempts     INTEGER NOT NULL,
+			trace        TEXT NOT NULL DEFAULT ''
 		) STRICT`)
-		return err
+		if err != nil {
+			return err
+		}
+		return addTrace(ctx, tx)
 	})
 	if err == nil {
 		err = q.load(ctx)
@@ -111,6 +116,20 @@ func New(ctx context.Context, db *sqlitedb.DB, config Config) (*Queue, error) {
 		return nil, failed(err, "New", "the table of messages cannot be read")
 	}
 	return q, nil
+}
+
+// addTrace adds the column trace to a table that an older program made.
+func addTrace(ctx context.Context, tx *sqlitedb.Tx) error {
+	rows, err := tx.Query(ctx, `SELECT 1 FROM pragma_table_info('messages') WHERE name = 'trace'`)
+	if err != nil {
+		return err
+	}
+	there := rows.Next()
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil || there {
+		return err
+	}
+	_, err = tx.Exec(ctx, `ALTER TABLE messages ADD COLUMN trace TEXT NOT NULL DEFAULT ''`)
+	return err
 }
 
 func failed(err error, op, sentence string) error {
@@ -122,7 +141,7 @@ func failed(err error, op, sentence string) error {
 
 // load takes up what the last process left, the oldest first.
 func (q *Queue) load(ctx context.Context) error {
-	rows, err := q.db.Query(ctx, `SELECT job, class, published_ns, attempts FROM messages ORDER BY n`)
+	rows, err := q.db.Query(ctx, `SELECT job, class, published_ns, attempts, trace FROM messages ORDER BY n`)
 	if err != nil {
 		return err
 	}
@@ -132,7 +151,7 @@ func (q *Queue) load(ctx context.Context) error {
 	for rows.Next() {
 		m := new(message)
 		var ns int64
-		if err := rows.Scan(&m.job, &m.class, &ns, &m.attempts); err != nil {
+		if err := rows.Scan(&m.job, &m.class, &ns, &m.attempts, &m.trace); err != nil {
 			return err
 		}
 		m.published = time.Unix(0, ns).UTC()
@@ -164,8 +183,9 @@ func (q *Queue) Enqueue(ctx context.Context, tx *sqlitedb.Tx, class uws.Class, i
 	if !slices.Contains(uws.Classes, class) || id == "" {
 		return fault.New(fault.Usage, "sqlitequeue.Enqueue", "job %q of class %q cannot be queued; want an id and a class of %v", id, class, uws.Classes)
 	}
-	m := &message{job: id, class: class, published: time.Now().UTC()}
-	_, err := tx.Exec(ctx, `INSERT INTO messages (job, class, published_ns, attempts) VALUES (?, ?, ?, 0) ON CONFLICT DO NOTHING`, id, class, m.published.UnixNano())
+	m := &message{job: id, class: class, published: time.Now().UTC(), trace: telemetry.Parent(ctx)}
+	_, err := tx.Exec(ctx, `INSERT INTO messages (job, class, published_ns, attempts, trace) VALUES (?, ?, ?, 0, ?) ON CONFLICT DO NOTHING`,
+		id, class, m.published.UnixNano(), m.trace)
 	if err != nil {
 		return failed(err, "Enqueue", "the message cannot be written")
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/queue/queuetest"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -191,6 +192,42 @@ func TestMessagesSurviveCloseAndOpen(t *testing.T) {
 
 // Attempts are counted in the file: a message that kills the server each time it is
 // tried comes to the dead letters in the end.
+// A file of an older program is taken as it is, and a message keeps its trace over a restart.
+func TestTraceSurvives(t *testing.T) {
+	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	db := newDB(t)
+	if err := db.Write(t.Context(), func(ctx context.Context, tx *sqlitedb.Tx) error {
+		if _, err := tx.Exec(ctx, `CREATE TABLE messages (n INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL UNIQUE,
+			class TEXT NOT NULL, published_ns INTEGER NOT NULL, attempts INTEGER NOT NULL) STRICT`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO messages (job, class, published_ns, attempts) VALUES ('old', 'interactive', 1, 0)`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	traces := make(chan [2]string, 2)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		p, err := queue.DecodePush(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		traces <- [2]string{p.Job(), p.Trace()}
+	}))
+	t.Cleanup(endpoint.Close)
+	first := newQueue(t, db, sqlitequeue.Config{Endpoints: both(endpoint.URL)})
+	if err := first.Publish(telemetry.WithParent(t.Context(), parent), uws.Interactive, "new"); err != nil {
+		t.Fatal(err)
+	}
+	start(t, newQueue(t, db, sqlitequeue.Config{Endpoints: both(endpoint.URL)}))
+	for range 2 {
+		if got := <-traces; got[1] != map[string]string{"old": "", "new": parent}[got[0]] {
+			t.Errorf("job %s came with the trace %q", got[0], got[1])
+		}
+	}
+}
+
 func TestAttemptsSurvive(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "queue.db")
 	var tries, letters atomic.Int32
