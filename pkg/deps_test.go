@@ -22,8 +22,10 @@ var levels = [][]string{
 	{"pkg/cutout"},
 	{"pkg/sqlitedb", "pkg/footprint"},
 	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},
+	{"pkg/holdings"},
 	{"pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue", "pkg/signing/hmacsigning",
 		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "pkg/objects/gcstest",
+		"pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
 	{"pkg/auth"},
 	{"pkg/auth/accounts", "pkg/auth/accounts/accountstest"},
@@ -43,10 +45,11 @@ var sideways = map[string]string{"pkg/archive": "pkg/objects"}
 // only says which packages of ours may import the modules that begin with a prefix.
 var only = map[string][]string{
 	"modernc.org/sqlite":          {"pkg/sqlitedb"},
-	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue"},
+	"database/sql":                {"pkg/sqlitedb", "pkg/jobstore/sqlitejobs", "pkg/queue/sqlitequeue", "pkg/holdings/sqliteholdings"},
 	"gocloud.dev/":                {"pkg/objects", "pkg/objects/drivers"},
 	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "functions/emulated"},
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
+	"github.com/golang/geo/":      {"pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},
 }

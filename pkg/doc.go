@@ -15,7 +15,9 @@
 //	auth  auth/accounts                      who is asking · which service account
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
+//	holdings/sqliteholdings                  what a service holds, embedded
 //	objects/drivers  objects/gcstest         archives in gs:// and s3:// · Cloud Storage for tests
+//	holdings                                 what a service holds, and which images hold a position
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
 //	sqlitedb                                 the one SQLite file: durability and group commit
 //	footprint                                where on the sky the images of a file are
