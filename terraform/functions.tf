@@ -23,7 +23,7 @@ locals {
   watch_connections = 4
   watchers          = 80 # that one connection carries
 
-  source = { for name, object in google_storage_bucket_object.package : name => { bucket = object.bucket, object = object.name } }
+  source = { for name, object in local.objects : name => { bucket = google_storage_bucket.source.name, object = google_storage_bucket_object.package[object].name } }
 }
 
 module "soda" {

@@ -89,3 +89,13 @@ resource "google_project_iam_member" "build" {
     }
   }
 }
+
+# Each signature of a result, and each token that somebody takes in an account's name, is logged.
+resource "google_project_iam_audit_config" "signatures" {
+  project = var.project_id
+  service = "iam.googleapis.com"
+
+  audit_log_config {
+    log_type = "DATA_READ"
+  }
+}

@@ -34,7 +34,20 @@ locals {
   # What is watched, by the name of its runbook. An alert fires when the value is above the
   # threshold for the duration; without a threshold, when there is no value for so long.
   # The dashboard has a tile for each.
-  watched = {
+  watched = merge(local.watched_always, local.watched_from_outside)
+
+  # Google asks from several places of the world whether the service is available; only
+  # where everybody may.
+  watched_from_outside = { for name, watched in { unreachable = {
+    title     = "The service is not available: places that say so"
+    filter    = "metric.type=\"monitoring.googleapis.com/uptime_check/check_passed\" AND resource.type=\"uptime_url\" AND resource.labels.host=\"${local.public_host}\""
+    aligner   = "ALIGN_NEXT_OLDER", reducer = "REDUCE_COUNT_FALSE", group_by = []
+    threshold = 1, duration = "300s"
+  } } : name => watched if local.open }
+  public_host = trimprefix(local.public_url, "https://")
+  open        = var.public && !local.iap
+
+  watched_always = {
     dead-letters = {
       title     = "Messages became dead letters"
       filter    = "metric.type=\"pubsub.googleapis.com/subscription/dead_letter_message_count\" AND ${local.of_queues}"
@@ -65,6 +78,12 @@ locals {
       aligner   = "ALIGN_RATE", reducer = "REDUCE_SUM", group_by = []
       threshold = 0.1, duration = "300s"
     }
+    spending = {
+      title     = "Much is paid for: instances, on average"
+      filter    = "metric.type=\"run.googleapis.com/container/billable_instance_time\" AND resource.type=\"cloud_run_revision\""
+      aligner   = "ALIGN_RATE", reducer = "REDUCE_SUM", group_by = []
+      threshold = sum([for s in values(var.scaling) : max(s.max / 2, s.min)]), duration = "3600s"
+    }
     sweep-missing = {
       title     = "Nothing is swept"
       filter    = "${local.of_logs}_swept\""
@@ -94,6 +113,30 @@ resource "google_logging_metric" "counted" {
     }
   }
   label_extractors = each.value.labels
+
+  depends_on = [google_project_service.api]
+}
+
+resource "google_monitoring_uptime_check_config" "available" {
+  for_each = toset(local.open ? [local.public_host] : [])
+
+  display_name = "Seltzer ${var.environment}"
+  period       = "300s"
+  timeout      = "30s"
+
+  http_check {
+    path         = "/availability"
+    port         = 443
+    use_ssl      = true
+    validate_ssl = true
+  }
+  content_matchers {
+    content = "available>true<"
+  }
+  monitored_resource {
+    type   = "uptime_url"
+    labels = { project_id = var.project_id, host = each.key }
+  }
 
   depends_on = [google_project_service.api]
 }

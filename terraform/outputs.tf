@@ -40,6 +40,7 @@ output "url" {
 }
 
 output "version_name" {
-  description = "Version of Seltzer as deployed."
+  description = "Version of Seltzer as deployed: that of the last apply in which all functions came to be."
   value       = var.version_name
+  depends_on  = [module.soda, module.cutout, module.signer]
 }

@@ -48,15 +48,22 @@ resource "google_storage_bucket" "source" {
   depends_on = [google_project_service.api]
 }
 
-# A new zip is a new object, by which its function is deployed anew, and no other.
+# A new zip is a new object, by which its function is deployed anew, and no other. The same zip
+# is the same object, wherever it lies: who deploys from another folder changes nothing.
 resource "google_storage_bucket_object" "package" {
-  for_each = var.packages
+  for_each = { for name, file in var.packages : local.objects[name] => file }
 
-  bucket = google_storage_bucket.source.name
-  name   = "${each.key}/${filesha256(each.value)}.zip"
-  source = each.value
+  bucket         = google_storage_bucket.source.name
+  name           = each.key
+  source         = each.value
+  source_md5hash = filemd5(each.value)
 
   lifecycle {
     create_before_destroy = true
+    ignore_changes        = [source]
   }
+}
+
+locals {
+  objects = { for name, file in var.packages : name => "${name}/${filesha256(file)}.zip" }
 }

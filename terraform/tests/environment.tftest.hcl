@@ -36,7 +36,7 @@ run "by_default" {
     error_message = "The bucket of sources could be opened to the public."
   }
   assert {
-    condition     = alltrue([for name, p in google_storage_bucket_object.package : p.name == "${name}/${filesha256(p.source)}.zip"])
+    condition     = alltrue([for p in google_storage_bucket_object.package : p.name == "${split("/", p.name)[0]}/${filesha256(p.source)}.zip"]) && length(google_storage_bucket_object.package) == 3
     error_message = "A package's object is not named by its content."
   }
   assert {
@@ -62,6 +62,14 @@ run "by_default" {
   assert {
     condition     = length(google_compute_global_address.edge) + length(google_billing_budget.month) == 0
     error_message = "An edge or a budget is made that nobody asked for."
+  }
+  assert {
+    condition     = [for c in google_project_iam_audit_config.signatures.audit_log_config : c.log_type] == ["DATA_READ"]
+    error_message = "Signatures of results are not logged."
+  }
+  assert {
+    condition     = length(google_monitoring_uptime_check_config.available) == 0
+    error_message = "Google asks a service that does not let it in, and says that it is not there."
   }
   assert {
     condition     = output.url == "https://soda-100000000009.us-central1.run.app"
@@ -97,5 +105,25 @@ run "by_choice" {
   assert {
     condition     = output.url == "https://soda.example.org"
     error_message = "With an edge the service's URL is not that of its domain."
+  }
+  assert {
+    condition     = length(google_monitoring_uptime_check_config.available) == 0
+    error_message = "Google asks a service that does not let it in."
+  }
+}
+
+run "for_everybody" {
+  command = plan
+
+  variables {
+    public = true
+  }
+  assert {
+    condition     = [for c in google_monitoring_uptime_check_config.available : one(c.content_matchers).content] == ["available>true<"]
+    error_message = "A service that says that it is not available is not noticed."
+  }
+  assert {
+    condition     = [for c in google_monitoring_uptime_check_config.available : one(c.monitored_resource).labels.host] == ["soda-100000000009.us-central1.run.app"]
+    error_message = "Google asks another host than that of the service."
   }
 }
