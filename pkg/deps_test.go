@@ -19,7 +19,7 @@ var levels = [][]string{
 	{"pkg/uws", "pkg/stencil", "pkg/pixel", "pkg/fits/tile", "pkg/votable", "pkg/telemetry"},
 	{"pkg/fits", "pkg/wcs"},
 	{"pkg/soda", "pkg/indexes"},
-	{"pkg/cutout"},
+	{"pkg/cutout", "pkg/manifest", "pkg/ledger", "pkg/pack"},
 	{"pkg/sqlitedb", "pkg/footprint"},
 	{"pkg/jobstore", "pkg/queue", "pkg/signing", "pkg/objects", "pkg/archive"},
 	{"pkg/holdings"},
@@ -50,6 +50,7 @@ var only = map[string][]string{
 	"cloud.google.com/":           {"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "functions/emulated"},
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
 	"github.com/golang/geo/":      {"pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest"},
+	"github.com/parquet-go/":      {"pkg/manifest", "pkg/ledger"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},
 }

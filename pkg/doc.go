@@ -22,6 +22,7 @@
 //	sqlitedb                                 the one SQLite file: durability and group commit
 //	footprint                                where on the sky the images of a file are
 //	cutout                                   plans and extracts pixels, cards, provenance
+//	manifest  pack  ledger                   rows of a batch in · packages of its cutouts · what became of each row
 //	soda                                     parameters of a request → what shall be cut
 //	indexes                                  headers that are known, of files used last
 //	fits  wcs                                FITS over ranges · pixel ↔ sky; neither imports the other
@@ -45,6 +46,7 @@
 //	a resource     a line of the table in api/api.go, and of that in api/operations.go, which tells of it
 //	a card rule    a line of the tables in cutout
 //	a span, metric Start or Wait where it happens; a line of the table in telemetry/metrics.go
+//	a column, a format of batches   a line of the tables in manifest, pack, ledger, and a file for a format
 //	an error kind  a code in fault and a line of the table in api/errors.go
 //	a backend      a folder beside its port, the port's contract suite as its test, one case in app
 //
