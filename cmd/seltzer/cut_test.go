@@ -132,7 +132,7 @@ func TestCut(t *testing.T) {
 		t.Errorf("--pixels [101:200,1:50] gives the box %s", box(pixels))
 	}
 	piped := seltzer(t, "", "cut", image, "--circle", "150.1163 2.2058 0.004", "-o", "-")
-	if !bytes.Equal(timeless([]byte(piped.out)), timeless(degrees)) {
+	if !bytes.Equal(outside.Timeless([]byte(piped.out)), outside.Timeless(degrees)) {
 		t.Error("standard output and the file hold different bytes")
 	}
 	outside.Judge(t, image, "0", "CIRCLE 150.1163 2.2058 0.004", out, "--strict")
