@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"cloud.google.com/go/firestore"
 	"google.golang.org/grpc/codes"
@@ -129,8 +131,18 @@ func missing(id string) error {
 	return fault.New(fault.NotFound, "firestorejobs", "there is no job %s", id)
 }
 
+// names reports whether a document can have the name id. Messages and requests may ask for
+// the job of any text. Source: Google Cloud, "Firestore quotas and limits".
+func names(id string) bool {
+	return id != "" && len(id) <= 1500 && utf8.ValidString(id) && !strings.ContainsAny(id, "/\x00") && id != "." && id != ".." &&
+		!(strings.HasPrefix(id, "__") && strings.HasSuffix(id, "__"))
+}
+
 // read reads a job with its list of results.
 func (s *Store) read(ctx context.Context, id string) (*reading, error) {
+	if !names(id) {
+		return nil, missing(id)
+	}
 	ctx, cancel := bound(ctx)
 	defer cancel()
 	for {

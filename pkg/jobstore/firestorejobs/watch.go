@@ -19,6 +19,10 @@ const streamTime = 30 * time.Second
 // connections are full.
 func (s *Store) Watch(ctx context.Context, id string) iter.Seq2[*uws.Job, error] {
 	return func(yield func(*uws.Job, error) bool) {
+		if !names(id) {
+			yield(nil, missing(id))
+			return
+		}
 		client, leave, err := s.watchers.join()
 		if err != nil {
 			yield(nil, err)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -228,17 +229,21 @@ func testCopies(t *testing.T, s jobstore.Store) {
 }
 
 func testUnknownJob(t *testing.T, s jobstore.Store) {
-	id := uws.NewID()
-	_, err := s.Get(t.Context(), id)
-	wantCode(t, "Get", err, fault.NotFound)
-	called := false
-	_, err = s.Update(t.Context(), id, func(time.Time, *uws.Job) error { called = true; return nil })
-	wantCode(t, "Update", err, fault.NotFound)
-	if called {
-		t.Error("Update called the function without a job")
-	}
-	if err := s.Purge(t.Context(), id, 1); err != nil {
-		t.Errorf("Purge: %v, want no error", err)
+	for _, id := range []string{uws.NewID(), "", ".", "..", "../../etc/passwd", "a/b", "a/b/c", "__id__", "\xff\xfe", "a\x00b", strings.Repeat("j", 4000), `{"id":1}`} {
+		_, err := s.Get(t.Context(), id)
+		wantCode(t, "Get", err, fault.NotFound)
+		called := false
+		_, err = s.Update(t.Context(), id, func(time.Time, *uws.Job) error { called = true; return nil })
+		wantCode(t, "Update", err, fault.NotFound)
+		if called {
+			t.Error("Update called the function without a job")
+		}
+		if err := s.Purge(t.Context(), id, 1); err != nil {
+			t.Errorf("Purge of %.20q: %v, want no error", id, err)
+		}
+		for _, err := range s.Watch(t.Context(), id) {
+			wantCode(t, "Watch", err, fault.NotFound)
+		}
 	}
 }
 
