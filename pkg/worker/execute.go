@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/googleapis/gax-go/v2"
+
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -20,11 +22,11 @@ var (
 	errStop   = errors.New("the worker was stopped")
 )
 
-// tries is how often a transient failure is tried again within one attempt, after pauses
-// that double from pause.
+// tries is how often a transient failure is tried again within one attempt, after random
+// pauses that double from at most firstPause.
 const (
-	tries = 3
-	pause = 200 * time.Millisecond
+	tries      = 3
+	firstPause = 400 * time.Millisecond
 )
 
 // keepEvery is how often new results of a job of several cuts are kept in the store.
@@ -55,12 +57,10 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 	defer guards.Wait()
 	defer cancel(nil)
 
+	pause := gax.Backoff{Initial: firstPause}
 	for try := range tries {
 		if try > 0 {
-			select {
-			case <-time.After(pause << (try - 1)):
-			case <-ctx.Done():
-			}
+			_ = gax.Sleep(ctx, pause.Pause()) // if ctx ends, run says so
 		}
 		err = b.run(ctx, try)
 		if cause := context.Cause(ctx); cause != nil {

@@ -75,8 +75,8 @@ func New(c Config) (*Worker, error) {
 // scheduler POSTs to /sweep, and the dead-letter subscription to /dead-letter.
 func (w *Worker) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /{$}", w.push(w.Work))
-	mux.HandleFunc("POST /dead-letter", w.push(w.Tend))
+	mux.HandleFunc("POST /{$}", w.push)
+	mux.HandleFunc("POST /dead-letter", w.deadLetter)
 	mux.HandleFunc("POST /sweep", func(rw http.ResponseWriter, r *http.Request) {
 		report, err := w.Sweep(r.Context())
 		if err != nil {
@@ -90,18 +90,32 @@ func (w *Worker) Handler() http.Handler {
 }
 
 // push serves messages: 204 acknowledges one.
-func (w *Worker) push(do func(ctx context.Context, id string) error) http.HandlerFunc {
-	return func(rw http.ResponseWriter, r *http.Request) {
-		p, err := queue.DecodePush(r.Body)
-		if err == nil {
-			err = do(r.Context(), p.Job())
-		}
-		if err != nil {
-			w.refuse(rw, r, err)
-			return
-		}
-		rw.WriteHeader(http.StatusNoContent)
+func (w *Worker) push(rw http.ResponseWriter, r *http.Request) {
+	p, err := queue.DecodePush(r.Body)
+	if err == nil {
+		err = w.Work(r.Context(), p.Job())
 	}
+	if err != nil {
+		w.refuse(rw, r, err)
+		return
+	}
+	rw.WriteHeader(http.StatusNoContent)
+}
+
+// deadLetter serves dead letters. What is no message is put away here, with a line in the
+// log: no other worker would take it either.
+func (w *Worker) deadLetter(rw http.ResponseWriter, r *http.Request) {
+	p, err := queue.DecodePush(r.Body)
+	if err != nil {
+		w.Log.ErrorContext(r.Context(), "a dead letter that is no message is put away", "error", err)
+		rw.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if err := w.Tend(r.Context(), p.Job()); err != nil {
+		w.refuse(rw, r, err)
+		return
+	}
+	rw.WriteHeader(http.StatusNoContent)
 }
 
 func (w *Worker) refuse(rw http.ResponseWriter, r *http.Request, err error) {
