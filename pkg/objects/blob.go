@@ -51,6 +51,8 @@ func (b *blobRoot) Open(ctx context.Context, name string) (Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	attrs, err := b.bucket.Attributes(ctx, name)
 	if err != nil {
 		return nil, blobError("objects.Open", name, err)
@@ -74,7 +76,9 @@ func (b *blobRoot) List(ctx context.Context) iter.Seq2[string, error] {
 func listBlobs(ctx context.Context, bucket *blob.Bucket, prefix string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		for list := bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
-			object, err := list.Next(ctx)
+			bounded, cancel := context.WithTimeout(ctx, callTime)
+			object, err := list.Next(bounded)
+			cancel()
 			switch {
 			case errors.Is(err, io.EOF):
 				return
@@ -108,6 +112,8 @@ func (s *blobSource) ReadAt(ctx context.Context, p []byte, off int64) (int, erro
 	if done {
 		return 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	r, err := s.bucket.NewRangeReader(ctx, s.name, off, int64(len(part)), s.options)
 	switch gcerrors.Code(err) {
 	case gcerrors.OK:

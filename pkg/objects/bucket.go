@@ -36,8 +36,26 @@ var ErrExists = errors.New("objects: the object exists already")
 // while it writes leaves name.*.tmp beside the name, which [Bucket.List] shows and
 // [Bucket.Delete] removes; at most an empty folder stays.
 type Bucket struct {
-	blob *blob.Bucket
-	dir  string // of a folder, else ""
+	blob   *blob.Bucket
+	dir    string // of a folder, else ""
+	around Around // nil: nothing
+}
+
+// callTime is for one call of a storage: a range read, the end of an object, a page of a list.
+const callTime = time.Minute
+
+// Around stands around each call of a bucket that asks the storage something: Create, Close
+// (of a writer), Open, Delete, List. It calls do, or fails without.
+type Around func(ctx context.Context, method, name string, do func(ctx context.Context) error) error
+
+// Around returns the bucket with a around each of its calls. Either may be closed.
+func (b *Bucket) Around(a Around) *Bucket { return &Bucket{b.blob, b.dir, a} }
+
+func (b *Bucket) call(ctx context.Context, method, name string, do func(ctx context.Context) error) error {
+	if b.around == nil {
+		return do(ctx)
+	}
+	return b.around(ctx, method, name, do)
 }
 
 // folders makes what fileblob does in several steps one step: test and rename, make a
@@ -114,6 +132,21 @@ func (b *Bucket) Create(ctx context.Context, name, mime string) (*Writer, error)
 	if err := CleanName(name); err != nil {
 		return nil, err
 	}
+	var w *Writer
+	err := b.call(ctx, "Create", name, func(ctx context.Context) (err error) {
+		w, err = b.create(ctx, name, mime)
+		return err
+	})
+	if err != nil {
+		if w != nil {
+			w.Abort()
+		}
+		return nil, err
+	}
+	return w, nil
+}
+
+func (b *Bucket) create(ctx context.Context, name, mime string) (*Writer, error) {
 	w := &Writer{bucket: b, name: name, ctx: ctx, tag: rand.Text()}
 	ctx, w.cancel = context.WithCancel(ctx)
 	defer b.lock()()
@@ -172,6 +205,7 @@ func (w *Writer) CRC32C() uint32 { return w.sum }
 
 // Write appends p.
 func (w *Writer) Write(p []byte) (int, error) {
+	defer time.AfterFunc(callTime, w.cancel).Stop()
 	n, err := w.blob.Write(p)
 	w.size += int64(n)
 	w.sum = crc32.Update(w.sum, castagnoli, p[:n])
@@ -189,8 +223,13 @@ func (w *Writer) Close() error {
 	if w.done {
 		return nil
 	}
+	return w.bucket.call(w.ctx, "Close", w.name, func(context.Context) error { return w.close() })
+}
+
+func (w *Writer) close() error {
 	w.done = true
 	defer w.cancel()
+	defer time.AfterFunc(callTime, w.cancel).Stop()
 	var syncErr error
 	if w.file != nil {
 		if syncErr = w.file.Sync(); syncErr != nil {
@@ -258,11 +297,22 @@ func (b *Bucket) Open(ctx context.Context, name string) (*Object, error) {
 	if err := CleanName(name); err != nil {
 		return nil, err
 	}
-	r, err := b.blob.NewReader(ctx, name, nil)
+	var o *Object
+	err := b.call(ctx, "Open", name, func(ctx context.Context) error {
+		r, err := b.blob.NewReader(ctx, name, nil)
+		if err != nil {
+			return blobError("objects.Open", name, err)
+		}
+		o = &Object{blob: r, name: name}
+		return nil
+	})
 	if err != nil {
-		return nil, blobError("objects.Open", name, err)
+		if o != nil {
+			_ = o.Close()
+		}
+		return nil, err
 	}
-	return &Object{blob: r, name: name}, nil
+	return o, nil
 }
 
 // Size returns the size of the object in bytes.
@@ -285,11 +335,15 @@ func (b *Bucket) Delete(ctx context.Context, name string) error {
 	if err := CleanName(name); err != nil {
 		return err
 	}
-	if err := b.blob.Delete(ctx, name); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return blobError("objects.Delete", name, err)
-	}
-	b.prune(name)
-	return nil
+	return b.call(ctx, "Delete", name, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, callTime)
+		defer cancel()
+		if err := b.blob.Delete(ctx, name); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			return blobError("objects.Delete", name, err)
+		}
+		b.prune(name)
+		return nil
+	})
 }
 
 // prune removes the folders above name that are empty.
@@ -315,11 +369,21 @@ func (b *Bucket) prune(name string) {
 // iteration ends after it yields an error, of [CleanName]'s kind for a prefix that is
 // no name.
 func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[string, error] {
-	if prefix = strings.TrimSuffix(prefix, "/"); prefix == "" {
-		return listBlobs(ctx, b.blob, "")
+	if prefix = strings.TrimSuffix(prefix, "/"); prefix != "" {
+		if err := CleanName(prefix); err != nil {
+			return func(yield func(string, error) bool) { yield("", err) }
+		}
+		prefix += "/"
 	}
-	if err := CleanName(prefix); err != nil {
-		return func(yield func(string, error) bool) { yield("", err) }
+	return func(yield func(string, error) bool) {
+		if err := b.call(ctx, "List", prefix, func(context.Context) error { return nil }); err != nil {
+			yield("", err)
+			return
+		}
+		for name, err := range listBlobs(ctx, b.blob, prefix) {
+			if !yield(name, err) {
+				return
+			}
+		}
 	}
-	return listBlobs(ctx, b.blob, prefix+"/")
 }
