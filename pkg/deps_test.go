@@ -27,7 +27,7 @@ var levels = [][]string{
 		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "pkg/objects/gcstest",
 		"pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
-	{"pkg/auth"},
+	{"pkg/auth", "pkg/breaker"},
 	{"pkg/auth/accounts", "pkg/auth/accounts/accountstest"},
 	{"pkg/demo"},
 	{"pkg/api", "pkg/worker", "pkg/signer"},
@@ -51,6 +51,7 @@ var only = map[string][]string{
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
 	"github.com/golang/geo/":      {"pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest"},
 	"github.com/parquet-go/":      {"pkg/manifest", "pkg/ledger"},
+	"github.com/sony/gobreaker/":  {"pkg/breaker"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},
 }

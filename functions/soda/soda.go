@@ -39,7 +39,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := p.Client(ctx, p.SignerURL)
+	client, signing, err := p.Client(ctx, "the signer", p.SignerURL)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log, CORS: anonymous,
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{
-			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: queue.Check},
+			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},
 			{Name: "archive", Spare: len(p.Archives) > 1, Run: archive.Check},
 		},
 	})), nil

@@ -11,14 +11,20 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/auth/accounts"
+	"github.com/seltzer-soda/seltzer/pkg/breaker"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
+	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/queue/pubsubqueue"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// callTime is for one call of another function.
-const callTime = 15 * time.Second
+// Times of one try of a call.
+const (
+	publishTime = 2 * time.Second // a job is durable before it is published, and somebody waits
+	callTime    = 5 * time.Second // of another function
+	callTries   = 3
+)
 
 // Parts opens the parts of one function, each when it is asked for, and closes them
 // together.
@@ -51,14 +57,14 @@ func (p *Parts) Jobs(ctx context.Context) (*firestorejobs.Store, error) {
 	return s, nil
 }
 
-// Queue opens the queue.
-func (p *Parts) Queue(ctx context.Context) (*pubsubqueue.Queue, error) {
+// Queue opens the queue, behind a breaker.
+func (p *Parts) Queue(ctx context.Context) (queue.Publisher, error) {
 	q, err := pubsubqueue.Open(ctx, p.Project, map[uws.Class]string{uws.Interactive: p.TopicInteractive, uws.Bulk: p.TopicBulk})
 	if err != nil {
 		return nil, err
 	}
 	p.Keep(q.Close)
-	return q, nil
+	return breaker.New(breaker.Config{Name: "the queue", Time: publishTime, Log: p.Log}).Publisher(q), nil
 }
 
 // Only lets requests of some service accounts through to next.
@@ -89,15 +95,17 @@ func (p *Parts) Mode(ctx context.Context) (auth.Mode, error) {
 	return accounts.Proxy{Verifier: v, Account: p.ProxyAccount}, nil
 }
 
-// Client returns a client that proves to the function at url which account it is.
-func (p *Parts) Client(ctx context.Context, url string) (*http.Client, error) {
-	if p.Insecure {
-		return &http.Client{Timeout: callTime}, nil
+// Client returns a client, behind a breaker, that proves to the function at url which account
+// it is. name is what sentences call that function.
+func (p *Parts) Client(ctx context.Context, name, url string) (*http.Client, *breaker.Breaker, error) {
+	client := &http.Client{Transport: http.DefaultTransport}
+	if !p.Insecure {
+		var err error
+		if client, err = idtoken.NewClient(context.WithoutCancel(ctx), url); err != nil {
+			return nil, nil, fault.New(fault.Usage, "cloud.Client", "there are no credentials to call %s with: %w", url, err)
+		}
 	}
-	client, err := idtoken.NewClient(context.WithoutCancel(ctx), url)
-	if err != nil {
-		return nil, fault.New(fault.Usage, "cloud.Client", "there are no credentials to call %s with: %w", url, err)
-	}
-	client.Timeout = callTime
-	return client, nil
+	b := breaker.New(breaker.Config{Name: name, Time: callTime, Tries: callTries, Log: p.Log})
+	client.Transport = b.Transport(client.Transport)
+	return client, b, nil
 }
