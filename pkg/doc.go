@@ -13,7 +13,7 @@
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
 //	demo                                     the archive that a newcomer's server shows
 //	auth  auth/accounts                      who is asking · which service account
-//	breaker                                  what is down makes nothing slow
+//	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
 //	holdings/sqliteholdings                  what a service holds, embedded
