@@ -128,6 +128,9 @@ type Job struct {
 	Failure  *Failure `json:"failure,omitempty"`
 	Progress Progress `json:"progress,omitzero"`
 
+	Rows int64 `json:"rows,omitempty"` // cutouts asked for, as a quota counts them
+	Made int64 `json:"made,omitempty"` // bytes of the results when the job ended; stays when they are destroyed
+
 	Attempt    int       `json:"attempt,omitempty"`   // claims so far
 	Stops      int       `json:"stops,omitempty"`     // claims that ended because the server stopped, not by the job
 	Claim      string    `json:"claim,omitempty"`     // random name of the present claim, "" for none

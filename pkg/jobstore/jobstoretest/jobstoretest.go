@@ -57,6 +57,10 @@ func Run(t *testing.T, open func(t *testing.T) jobstore.Store) {
 		{"DueHoldsEveryPhase", testDuePhases},
 		{"TwoSweeps", testTwoSweeps},
 		{"Purge", testPurge},
+		{"UseFollowsTheJobs", testUse},
+		{"BytesOfADay", testBytesOfADay},
+		{"RowsHaveRoom", testRowsHaveRoom},
+		{"CreateWithinRoom", testCreateWithin},
 		{"WatchUnknownJob", testWatchUnknown},
 		{"WatchPresentState", testWatchPresent},
 		{"WatchEndsWithContext", testWatchContext},
@@ -194,6 +198,7 @@ func testCreateAndGet(t *testing.T, s jobstore.Store) {
 	full.Progress = uws.Progress{Done: 3, Total: 1 << 50, Results: 1, Of: 2}
 	full.Attempt, full.Stops, full.Claim, full.Cause, full.Republish = 2, 1, "claim", "cause", 3
 	full.Groups, full.SeesAll = []string{"team", "ünï <b>"}, true
+	full.Rows, full.Made = 1<<40, 1<<50
 	full.Deleted, full.Shard, full.Revision = true, uws.Shards-1, 1
 	for field, value := range reflect.ValueOf(full).Elem().Fields() {
 		if value.IsZero() {
