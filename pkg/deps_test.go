@@ -27,7 +27,7 @@ var levels = [][]string{
 		"pkg/jobstore/firestorejobs", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "pkg/objects/gcstest",
 		"pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
-	{"pkg/auth", "pkg/breaker", "pkg/faulty"},
+	{"pkg/auth", "pkg/quota", "pkg/breaker", "pkg/faulty"},
 	{"pkg/auth/accounts", "pkg/auth/accounts/accountstest"},
 	{"pkg/demo"},
 	{"pkg/api", "pkg/worker", "pkg/signer"},

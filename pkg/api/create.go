@@ -23,7 +23,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 		return nil, err
 	}
 	sayIgnored(w, params)
-	class, err := s.check(r.Context(), caller, kind, params, run)
+	asked, err := s.check(r.Context(), caller, kind, params, run)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 	}
 	now := time.Now().UTC()
 	j := &uws.Job{
-		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
+		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: asked.class, Rows: asked.rows, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
 	j.DestroyAt(now.Add(life), s.Limits.Remember)
@@ -48,7 +48,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 // start writes the job and, if it is queued, wakes a worker. published is false if the job
 // is written, but the queue did not take the message: the sweep will send it soon.
 func (s *server) start(ctx context.Context, j *uws.Job) (published bool, err error) {
-	if err := s.Jobs.Create(ctx, j); err != nil {
+	if err := s.Quota.Create(ctx, j); err != nil {
 		return false, err
 	}
 	if j.Phase != uws.Queued {
@@ -79,7 +79,7 @@ func (s *server) publish(ctx context.Context, j *uws.Job) bool {
 
 // read returns who asks, and for what.
 func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form, error) {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return caller, nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // own returns the job of the URL if the caller may see it. The errors are
 // [fault.NotFound] and [fault.Forbidden].
 func (s *server) own(r *http.Request) (auth.Caller, *uws.Job, error) {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return caller, nil, err
 	}
@@ -54,7 +54,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, change func(now 
 
 // update changes the job of the URL if the caller may.
 func (s *server) update(r *http.Request, change func(now time.Time, j *uws.Job) error) error {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return err
 	}
@@ -208,9 +208,15 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	class := j.Class
+	asked := work{j.Class, j.Rows}
 	if j.Phase == uws.Pending {
-		if class, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
+		if asked, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
+			return err
+		}
+		if err := s.Quota.Day(r.Context(), j.Owner); err != nil {
+			return err
+		}
+		if err := s.Quota.Grow(r.Context(), j.Owner, asked.rows-j.Rows); err != nil {
 			return err
 		}
 	}
@@ -221,7 +227,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 		if again {
 			return jobstore.Unchanged
 		}
-		j.Class = class
+		j.Class, j.Rows = asked.class, asked.rows
 		j.Groups, j.SeesAll = caller.Groups, caller.All // they may have changed since
 		started = j
 		return err

@@ -29,6 +29,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
@@ -43,9 +44,20 @@ type Settings struct {
 	PublicURL string   `env:"SELTZER_PUBLIC_URL" needs:"local" doc:"the URL under which clients reach the service"`
 	Archives  []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
 	Auth      string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"`                        // one of auth.Names
-	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
+	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes, and whose X-Forwarded-For is believed"`
 	Memory    int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
 	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
+
+	QuotaJobs     int64 `env:"SELTZER_QUOTA_JOBS, default=200" doc:"live jobs of one owner; 0 here and below: any number"`
+	QuotaRows     int64 `env:"SELTZER_QUOTA_ROWS, default=1000000" doc:"cutouts of the live jobs of one owner"`
+	QuotaBytes    int64 `env:"SELTZER_QUOTA_BYTES, default=214748364800" doc:"results of one owner in 24 hours"`
+	QuotaRequests int64 `env:"SELTZER_QUOTA_REQUESTS, default=3000" doc:"requests of one user or address in a minute"`
+	QuotaBacklog  int64 `env:"SELTZER_QUOTA_BACKLOG, default=500" doc:"interactive jobs of all owners from which on sync requests are refused"`
+}
+
+// Quota returns how much each owner may ask.
+func (s *Settings) Quota() quota.Limits {
+	return quota.Limits{Jobs: s.QuotaJobs, Rows: s.QuotaRows, Bytes: s.QuotaBytes, Requests: s.QuotaRequests, Backlog: s.QuotaBacklog}
 }
 
 // Config is how the service is set up.
@@ -79,6 +91,7 @@ type Service struct {
 	key      []byte
 	archives *archives.Archives
 	indexes  *indexes.Cache
+	proxies  []netip.Prefix
 	stopping context.Context // ends when the service shall answer who still waits
 	Stop     context.CancelFunc
 	queue    *sqlitequeue.Queue
@@ -125,6 +138,7 @@ func (s *Service) openAuth() (auth.Mode, error) {
 		}
 		trusted = append(trusted, p)
 	}
+	s.proxies = trusted
 	mode, err := auth.New(s.config.Auth, trusted)
 	return mode, errors.Join(append(errs, err)...)
 }
@@ -209,6 +223,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	_, anonymous := mode.(auth.None)
 	soda := api.New(api.Config{
 		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous, Indexes: s.indexes,
+		Quota: quota.New(jobs, s.config.Quota()), Address: quota.Address{Proxies: s.proxies},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: s.queue.Check},

@@ -2,6 +2,7 @@ package firestorejobs
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cloud.google.com/go/firestore"
@@ -22,13 +23,12 @@ const hour = time.Hour
 
 // live is the query of an owner's live jobs.
 func (s *Store) live(owner string) firestore.Query {
-	return s.client.Collection(Collection).Where("live", "in", jobstore.Lives).Where("owner", "==", owner).
-		Select("rows").OrderBy("rows", firestore.Asc)
+	return s.client.Collection(Collection).Where("live", "in", jobstore.Lives).Where("owner", "==", owner).OrderBy("rows", firestore.Asc)
 }
 
 func (s *Store) everyLive() firestore.Query {
 	return s.client.Collection(Collection).Where("live", "in", jobstore.Lives).
-		Select("owner", "rows").OrderBy("owner", firestore.Asc).OrderBy("rows", firestore.Asc)
+		OrderBy("owner", firestore.Asc).OrderBy("rows", firestore.Asc)
 }
 
 func (s *Store) active(class uws.Class) firestore.Query {
@@ -38,12 +38,12 @@ func (s *Store) active(class uws.Class) firestore.Query {
 // made is the query of an owner's jobs that made something, in the order of their end.
 func (s *Store) made(owner string, since time.Time) firestore.Query {
 	return s.client.Collection(Collection).Where("owner", "==", owner).Where("ended", ">=", since.Truncate(hour)).
-		Select("ended", "made").OrderBy("ended", firestore.Asc).OrderBy("made", firestore.Asc)
+		OrderBy("ended", firestore.Asc).OrderBy("made", firestore.Asc)
 }
 
 func (s *Store) everyMade(since time.Time) firestore.Query {
 	return s.client.Collection(Collection).Where("ended", ">=", since.Truncate(hour)).
-		Select("owner", "made").OrderBy("ended", firestore.Asc).OrderBy("owner", firestore.Asc)
+		OrderBy("ended", firestore.Asc).OrderBy("owner", firestore.Asc)
 }
 
 // CreateWithin implements [jobstore.Store]. It counts before it writes, which refuses most,
@@ -92,7 +92,7 @@ func (s *Store) before(ctx context.Context, j *uws.Job) (jobstore.Use, error) {
 	if err != nil {
 		return u, failed(err, "CreateWithin", "the job cannot be read")
 	}
-	others, err := s.live(j.Owner).Documents(ctx).GetAll()
+	others, err := s.live(j.Owner).Select("rows").Documents(ctx).GetAll()
 	if err != nil {
 		return u, failed(err, "CreateWithin", "the jobs cannot be counted")
 	}
@@ -141,16 +141,15 @@ func (s *Store) Use(ctx context.Context, owner string, since time.Time) (jobstor
 // Uses implements [jobstore.Store].
 func (s *Store) Uses(ctx context.Context, since time.Time) ([]jobstore.Use, error) {
 	var all []jobstore.Use
-	for jobs, q := range map[int64]firestore.Query{1: s.everyLive(), 0: s.everyMade(since)} {
-		err := s.each(ctx, q, func(d document) bool {
-			all = append(all, jobstore.Use{Owner: d.Owner, Jobs: jobs, Rows: d.Rows, Bytes: d.Made})
-			return true
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return jobstore.Sum(all), nil
+	live := s.each(ctx, s.everyLive(), func(d document) bool {
+		all = append(all, jobstore.Use{Owner: d.Owner, Jobs: 1, Rows: d.Rows})
+		return true
+	})
+	made := s.each(ctx, s.everyMade(since), func(d document) bool {
+		all = append(all, jobstore.Use{Owner: d.Owner, Bytes: d.Made})
+		return true
+	})
+	return jobstore.Sum(all), errors.Join(live, made)
 }
 
 // Freed implements [jobstore.Store].
@@ -163,11 +162,11 @@ func (s *Store) Freed(ctx context.Context, owner string, since time.Time, bytes 
 	})
 }
 
-// each reads what a query finds, some fields of documents, until f has seen enough.
+// each reads what a query finds, of each document what is counted, until f has seen enough.
 func (s *Store) each(ctx context.Context, q firestore.Query, f func(document) (more bool)) error {
 	ctx, cancel := bound(ctx)
 	defer cancel()
-	found := q.Documents(ctx)
+	found := q.Select("owner", "rows", "ended", "made").Documents(ctx)
 	defer found.Stop()
 	for {
 		snapshot, err := found.Next()
