@@ -11,8 +11,9 @@
 //	app/local  app/cloud                     the places that name backends: of one machine, of Google Cloud
 //	app/settings  app/archives               what an operator says, alike in both
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
+//	batch                                    a manifest's rows → parts, packages, a manifest of results
 //	demo                                     the archive that a newcomer's server shows
-//	auth  quota  auth/accounts               who is asking · how much they may ask · which service account
+//	auth  auth/accounts                      who is asking · which service account
 //	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
@@ -38,6 +39,10 @@
 // stencil) and writes the result. api, which watched the job, redirects to a URL that
 // signer had signed.
 //
+// A batch is a job whose rows stand in a manifest. A worker plans it (batch): rows come in the
+// order of their images, in parts that are jobs of their own; workers execute parts; when all
+// have ended, a worker merges their ledgers.
+//
 // Where things go:
 //
 //	a stencil      a file and a line of the table in stencil
@@ -46,7 +51,7 @@
 //	a parameter    a line of the table in soda
 //	a resource     a line of the table in api/api.go, and of that in api/operations.go, which tells of it
 //	a card rule    a line of the tables in cutout
-//	a limit        a field of quota.Limits, a setting in app and terraform, a flag of serve
+//	a span, metric Start or Wait where it happens; a line of the table in telemetry/metrics.go
 //	a column, a format of batches   a line of the tables in manifest, pack, ledger, and a file for a format
 //	an error kind  a code in fault and a line of the table in api/errors.go
 //	a backend      a folder beside its port, the port's contract suite as its test, one case in app

@@ -18,7 +18,6 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/local"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
-	"github.com/seltzer-soda/seltzer/pkg/quota"
 )
 
 type serve struct {
@@ -27,44 +26,10 @@ type serve struct {
 	Archive   []string `placeholder:"NAME=DIR|URL" sep:"none" help:"Serve the FITS files of a folder or URL: DIR/sub/x.fits has the ID ivo://localhost/NAME?sub/x.fits. Repeatable. Without it a demo archive is made and served."`
 	PublicURL string   `placeholder:"URL" help:"URL under which clients reach the service, if that is not the address it listens on. All links begin with it."`
 	Auth      string   `default:"" placeholder:"MODE" help:"Who may ask. local: one user, who sees every job (the default on a loopback address). none: public; a job is reached by its id. header: the user that a proxy names in X-Auth-Request-User."`
-	Trust     []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes, and whose X-Forwarded-For says where requests come from (${default})."`
+	Trust     []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes (${default})."`
 	Memory    int64    `default:"512" placeholder:"MIB" help:"Memory in MiB that all jobs together may use (${default})."`
 	MaxCutout int64    `default:"16384" placeholder:"MIB" help:"Size in MiB of the largest cutout (${default})."`
 	Verbose   bool     `short:"v" help:"Log more."`
-
-	Quota quotaFlags `embed:"" prefix:"quota-" group:"How much one owner may ask, 0 for anything (with --auth local no limit holds that is not given; all who do not log in are one owner, who may have ten times as much)"`
-}
-
-// quotaFlags are nil where they are not given.
-type quotaFlags struct {
-	Jobs     *int64 `placeholder:"N" help:"Jobs that have not ended (200)."`
-	Rows     *int64 `placeholder:"N" help:"Cutouts of the jobs that have not ended (1000000)."`
-	Bytes    *int64 `placeholder:"MIB" help:"MiB of results in 24 hours (204800)."`
-	Requests *int64 `placeholder:"N" help:"Requests in a minute, of a user or an address (3000)."`
-}
-
-// limits returns what is given, and else what suits who may ask.
-func (q quotaFlags) limits(auth string) (quota.Limits, error) {
-	l := quota.Defaults
-	if auth == "local" {
-		l = quota.Limits{}
-	}
-	var errs []error
-	for _, f := range []struct {
-		name  string
-		given *int64
-		limit *int64
-		unit  int64
-	}{{"jobs", q.Jobs, &l.Jobs, 1}, {"rows", q.Rows, &l.Rows, 1}, {"bytes", q.Bytes, &l.Bytes, 1 << 20}, {"requests", q.Requests, &l.Requests, 1}} {
-		switch {
-		case f.given == nil:
-		case *f.given < 0 || *f.given > 1<<30:
-			errs = append(errs, fault.New(fault.Usage, "", "--quota-%s %d: want 0 to %d", f.name, *f.given, 1<<30))
-		default:
-			*f.limit = *f.given * f.unit
-		}
-	}
-	return l, errors.Join(errs...)
 }
 
 // Help is what seltzer serve --help adds.
@@ -105,7 +70,6 @@ func (c *serve) Run(s *streams) error {
 		address = "http://" + reachable(listener.Addr())
 	}
 	c.PublicURL = strings.TrimRight(cmp.Or(c.PublicURL, address), "/")
-	limits, quotaErr := c.Quota.limits(c.Auth)
 	memoryErr := errors.Join(mebibytes("memory", &c.Memory), mebibytes("max-cutout", &c.MaxCutout))
 	level := slog.LevelInfo
 	if c.Verbose {
@@ -116,14 +80,13 @@ func (c *serve) Run(s *streams) error {
 		Settings: local.Settings{
 			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Auth: c.Auth, Trusted: c.Trust,
 			Memory: c.Memory, MaxCutout: c.MaxCutout,
-			QuotaJobs: limits.Jobs, QuotaRows: limits.Rows, QuotaBytes: limits.Bytes, QuotaRequests: limits.Requests, QuotaBacklog: limits.Backlog,
 		},
 		Version: version(), Log: log,
 	})
 	if service != nil {
 		defer service.Close()
 	}
-	if err := errors.Join(listenErr, modeErr, memoryErr, quotaErr, openErr); err != nil {
+	if err := errors.Join(listenErr, modeErr, memoryErr, openErr); err != nil {
 		return err
 	}
 	return c.serve(ctx, stop, listener, service, log, s.err)

@@ -12,7 +12,6 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
-	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 )
 
@@ -50,7 +49,6 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	_, anonymous := mode.(auth.None)
 	return http.StripPrefix(base.Path, api.New(api.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log, CORS: anonymous,
-		Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -23,7 +24,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 		return nil, err
 	}
 	sayIgnored(w, params)
-	asked, err := s.check(r.Context(), caller, kind, params, run)
+	class, err := s.check(r.Context(), caller, kind, params, run)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 	}
 	now := time.Now().UTC()
 	j := &uws.Job{
-		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: asked.class, Rows: asked.rows, Kind: kind, Phase: uws.Pending,
+		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
 	j.DestroyAt(now.Add(life), s.Limits.Remember)
@@ -48,7 +49,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 // start writes the job and, if it is queued, wakes a worker. published is false if the job
 // is written, but the queue did not take the message: the sweep will send it soon.
 func (s *server) start(ctx context.Context, j *uws.Job) (published bool, err error) {
-	if err := s.Quota.Create(ctx, j); err != nil {
+	if err := s.Jobs.Create(ctx, j); err != nil {
 		return false, err
 	}
 	if j.Phase != uws.Queued {
@@ -79,7 +80,7 @@ func (s *server) publish(ctx context.Context, j *uws.Job) bool {
 
 // read returns who asks, and for what.
 func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form, error) {
-	caller, err := s.caller(r)
+	caller, err := s.Auth.Caller(r)
 	if err != nil {
 		return caller, nil, err
 	}
@@ -89,22 +90,40 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form
 
 // create makes a job: 303 to it (UWS 1.1, section 2.2.3.1).
 func (s *server) create(w http.ResponseWriter, r *http.Request) error {
-	caller, f, err := s.read(w, r)
+	caller, err := s.Auth.Caller(r)
 	if err != nil {
 		return err
 	}
-	run, err := wantsRun(f)
+	id := uws.NewID()
+	var file upload
+	f, err := readFormWith(w, r, s.taker(r.Context(), id, &file))
+	if err == nil {
+		var run bool
+		if run, err = wantsRun(f); err == nil {
+			err = s.createFrom(w, r, caller, id, f, file, run)
+		}
+	}
+	if err != nil {
+		s.dropUpload(r.Context(), file)
+		return err
+	}
+	return s.seeJob(w, id)
+}
+
+// createFrom makes the job of a form.
+func (s *server) createFrom(w http.ResponseWriter, r *http.Request, caller auth.Caller, id string, f form, file upload, run bool) (err error) {
+	var j *uws.Job
+	if batch.Asks(f) {
+		j, err = s.createBatch(w, r, caller, id, f, file, run)
+	} else {
+		j, err = s.newJob(w, r, caller, uws.Async, f, run)
+	}
 	if err != nil {
 		return err
 	}
-	j, err := s.newJob(w, r, caller, uws.Async, f, run)
-	if err != nil {
-		return err
-	}
-	if _, err := s.start(r.Context(), j); err != nil { // not published: the job is durable all the same
-		return err
-	}
-	return s.seeJob(w, j.ID)
+	j.ID = id
+	_, err = s.start(r.Context(), j) // not published: the job is durable all the same
+	return err
 }
 
 func wantsRun(f form) (bool, error) {

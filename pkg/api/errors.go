@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -9,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -36,9 +34,8 @@ var answers = map[fault.Code]struct {
 	fault.Internal:        {http.StatusInternalServerError, "Error"},
 }
 
-// retryAfter is what a client that meets a passing failure is asked to wait, if the failure
-// does not know better.
-const retryAfter = 10 * time.Second
+// retryAfter is what a client that meets a passing failure is asked to wait, in seconds.
+const retryAfter = 10
 
 // ErrorText returns the text of an error as SODA and DALI want it: the label first, then
 // a sentence.
@@ -72,19 +69,14 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(a.status)
 		return
 	}
-	sayAfter(w, a.status, err)
+	h := w.Header()
+	if a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests {
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
 	if a.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="seltzer"`)
+		h.Set("WWW-Authenticate", `Bearer realm="seltzer"`)
 	}
 	sayError(w, r, a.status, code, fault.Sentence(err))
-}
-
-// sayAfter says when to ask again, where that may help.
-func sayAfter(w http.ResponseWriter, status int, err error) {
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
-		seconds := (cmp.Or(fault.After(err), retryAfter) + time.Second - 1) / time.Second
-		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
-	}
 }
 
 // sayError answers with an error as text or, if the client prefers that, as a problem

@@ -117,6 +117,13 @@ func TestErrors(t *testing.T) {
 		{"POST", "/async", params{"PHASE", "run"}, 400, usage + `PHASE="run" cannot be asked of a new job; want RUN, or none`},
 		{"POST", "/async", params{"PHASE", "RUN", "PHASE", "RUN"}, 400, multi + "PHASE was given more than once; want one value"},
 
+		{"GET", "/sync", params{"MANIFEST", "x.csv"}, 400, usage + "MANIFEST makes a job of its own: send it to http://soda.test/async"},
+		{"POST", pending + "/parameters", params{"MANIFEST", "x.csv"}, 400, usage + "MANIFEST makes a job of its own: send it to http://soda.test/async"},
+		{"POST", "/async", params{"MANIFEST", "x.csv", "MANIFEST", "y.csv"}, 400, multi + "MANIFEST was given more than once; want one value for all rows, or a column of the manifest"},
+		{"POST", "/async", params{"MANIFEST", "x.csv", "PACKAGE", "rar"}, 400, usage + `the package "rar" is not known; want zip, tar, mef, table or files`},
+		{"POST", "/async", params{"MANIFEST", "x.csv", "CIRCLE", circle}, 400, usage + "CIRCLE cannot be said for all rows of a manifest; make it a column, or leave it out"},
+		{"POST", "/async", params{"MANIFEST", "../bob/x.csv"}, 400, usage + `the name "owners/anonymous/../bob/x.csv" has the part ".."; want a path without . and ..`},
+
 		{"GET", "/async", params{"PHASE", "FOO"}, 400, usage + `PHASE="FOO" is no phase; want one of [PENDING QUEUED …]`},
 		{"GET", "/async", params{"LAST", "0"}, 400, usage + `LAST="0"; want an integer of at least 1`},
 		{"GET", "/async", params{"AFTER", "yesterday"}, 400, usage + `AFTER="yesterday" is no instant; want UTC as 2026-03-20T12:00:00Z`},
@@ -148,7 +155,7 @@ func TestErrors(t *testing.T) {
 		return w
 	}
 	checkError(t, multipart("nonsense"), "multipart that is none", 400, usage+"the body cannot be read: …")
-	checkError(t, multipart("--b\r\nContent-Disposition: form-data; name=\"ID\"; filename=\"a.txt\"\r\n\r\nx\r\n--b--\r\n"), "an upload", 400, usage+`the file "a.txt" was uploaded; want parameters only`)
+	checkError(t, multipart("--b\r\nContent-Disposition: form-data; name=\"ID\"; filename=\"a.txt\"\r\n\r\nx\r\n--b--\r\n"), "an upload", 400, usage+`the file "a.txt" was uploaded; want parameters only, or a manifest as MANIFEST to /async`)
 
 	failed := s.done(t, "ERROR", "ID", "ivo://localhost/demo?none.fits", "CIRCLE", circle)
 	checkError(t, s.ask("GET", failed+"/error", nil), "UWS-56: the error of a job", 200, usage+"…none.fits…")
@@ -230,14 +237,18 @@ func matches(text string, parts []string) bool {
 // unseen lists the errors of the packages below that no row of TestErrors can give, and why.
 var unseen = map[string]string{
 	"panic: %v\n%s": "needs a fault of ours; the text never leaves the log",
-	"the service cannot take work at the moment; ask again later, or use /async, which waits": "needs a queue that is down",
-	"the service is stopping; ask again later":                                                "needs a stop between two instants",
-	"the cutout was aborted; ask again":                                                       "needs an abort of a sync job, which nobody else knows",
-	"the job is ARCHIVED: its results are gone; make a new job":                               "needs a job at its destruction; TestArchivedJobs sees it",
-	"the claim on the job is over: it is %s":                                                  "between worker and store",
-	"no mode of authentication is called %q; want one of %s":                                  "of the configuration",
-	"RESPONSEFORMAT is %.40q; want votable, %s or text/xml":                                   "a VOTable; TestFormatOfLinks sees it",
-	"there is no dataset with this ID; %s/examples shows some":                                "a row of /links; TestLinks sees it",
+	"the service cannot take work at the moment; ask again later, or use /async, which waits":                        "needs a queue that is down",
+	"the service is stopping; ask again later":                                                                       "needs a stop between two instants",
+	"the cutout was aborted; ask again":                                                                              "needs an abort of a sync job, which nobody else knows",
+	"the job is ARCHIVED: its results are gone; make a new job":                                                      "needs a job at its destruction; TestArchivedJobs sees it",
+	"the claim on the job is over: it is %s":                                                                         "between worker and store",
+	"no mode of authentication is called %q; want one of %s":                                                         "of the configuration",
+	"RESPONSEFORMAT is %.40q; want votable, %s or text/xml":                                                          "a VOTable; TestFormatOfLinks sees it",
+	"there is no dataset with this ID; %s/examples shows some":                                                       "a row of /links; TestLinks sees it",
+	"the job is no part of a batch":                                                                                  "between worker and store",
+	"this service takes no manifests":                                                                                "of a service that was set up so",
+	"this service takes no file itself; put the manifest into your folder below %s/owners/, and send its name as %s": "of the cloud",
+	"%s=%.100q is a name, and this service has no folders of manifests; send the file itself":                        "of a service that was set up so",
 	"panic at %q: %v": "needs a fault of ours; the text never leaves the log",
 	"the section %s misses the image, whose pixels are %s": "204 of sync, and a text of async",
 }

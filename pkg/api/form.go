@@ -16,9 +16,10 @@ import (
 
 // Limits of a request's parameters.
 const (
-	maxForm   = 1 << 20 // bytes of a body
-	maxParams = 1000
-	maxName   = 100 // bytes of a parameter's name
+	maxForm     = 1 << 20 // bytes of a body …
+	maxManifest = 2 << 30 // … that may hold a manifest
+	maxParams   = 1000
+	maxName     = 100 // bytes of a parameter's name
 )
 
 // form holds the parameters of a request, names in upper case, in the order in which they
@@ -27,13 +28,26 @@ type form []uws.Param
 
 // readForm reads the parameters of the URL and of the body, which may be urlencoded or
 // multipart. The errors are [fault.Usage] and [fault.TooLarge].
-func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
+func readForm(w http.ResponseWriter, r *http.Request) (form, error) { return readFormWith(w, r, nil) }
+
+// takeFile keeps the file of a parameter.
+type takeFile func(parameter, name string, body io.Reader) error
+
+// readFormWith is readForm for a request that may come with a file.
+func readFormWith(w http.ResponseWriter, r *http.Request, take takeFile) (form, error) {
 	f, err := parseQuery(nil, r.URL.RawQuery)
 	if err != nil || r.Method != http.MethodPost {
 		return f, err
 	}
-	body := http.MaxBytesReader(w, r.Body, maxForm)
+	limit := int64(maxForm)
+	if take != nil {
+		limit = maxManifest
+	}
 	kind, options, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if kind != "multipart/form-data" {
+		limit = maxForm
+	}
+	body := http.MaxBytesReader(w, r.Body, limit)
 	switch {
 	case r.Header.Get("Content-Type") == "" && r.ContentLength == 0:
 		return f, nil
@@ -45,7 +59,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		return parseQuery(f, string(encoded))
 	case err == nil && kind == "multipart/form-data" && options["boundary"] != "":
 		r.Body = body
-		return readMultipart(f, r)
+		return readMultipart(f, r, take)
 	}
 	return nil, fault.New(fault.Usage, "api.readForm", "a body of type %.80q cannot be read; send application/x-www-form-urlencoded or multipart/form-data", r.Header.Get("Content-Type"))
 }
@@ -79,7 +93,7 @@ func parseQuery(f form, encoded string) (form, error) {
 	return f, nil
 }
 
-func readMultipart(f form, r *http.Request) (form, error) {
+func readMultipart(f form, r *http.Request, take takeFile) (form, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, bodyError(err)
@@ -92,12 +106,24 @@ func readMultipart(f form, r *http.Request) (form, error) {
 		if err != nil {
 			return nil, bodyError(err)
 		}
-		if part.FileName() != "" {
-			return nil, fault.New(fault.Usage, "api.readForm", "the file %.40q was uploaded; want parameters only", part.FileName())
+		if name := part.FileName(); name != "" {
+			if take == nil {
+				return nil, errUpload(name)
+			}
+			if err := take(part.FormName(), name, part); err != nil {
+				return nil, err
+			}
+			if f, err = f.add(part.FormName(), name); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		value, err := io.ReadAll(part)
+		value, err := io.ReadAll(io.LimitReader(part, maxForm+1))
 		if err != nil {
 			return nil, bodyError(err)
+		}
+		if len(value) > maxForm {
+			return nil, bodyError(&http.MaxBytesError{Limit: maxForm})
 		}
 		if f, err = f.add(part.FormName(), string(value)); err != nil {
 			return nil, err

@@ -11,14 +11,13 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
-	"github.com/seltzer-soda/seltzer/pkg/soda"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
 // own returns the job of the URL if the caller may see it. The errors are
 // [fault.NotFound] and [fault.Forbidden].
 func (s *server) own(r *http.Request) (auth.Caller, *uws.Job, error) {
-	caller, err := s.caller(r)
+	caller, err := s.Auth.Caller(r)
 	if err != nil {
 		return caller, nil, err
 	}
@@ -34,7 +33,7 @@ func (s *server) own(r *http.Request) (auth.Caller, *uws.Job, error) {
 
 // visible is nil if the job exists for the caller, and is one of /async.
 func visible(caller auth.Caller, j *uws.Job) error {
-	if j.Deleted || j.Kind == uws.Sync {
+	if j.Deleted || j.Kind == uws.Sync || j.Kind == uws.Part {
 		return noJob()
 	}
 	return caller.May(j)
@@ -54,7 +53,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, change func(now 
 
 // update changes the job of the URL if the caller may.
 func (s *server) update(r *http.Request, change func(now time.Time, j *uws.Job) error) error {
-	caller, err := s.caller(r)
+	caller, err := s.Auth.Caller(r)
 	if err != nil {
 		return err
 	}
@@ -105,8 +104,9 @@ func (s *server) job(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	s.progressOf(r.Context(), j)
 	return xmlDocument(w, func(b *bytes.Buffer) error {
-		return uws.WriteJob(b, j, s.listURL(), FailureText(j.Failure), soda.Ignored(j.Params))
+		return uws.WriteJob(b, j, s.listURL(), FailureText(j.Failure), ignored(j.Params))
 	})
 }
 
@@ -162,13 +162,16 @@ func (s *server) postJob(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) deleteJob(w http.ResponseWriter, r *http.Request) error {
+	var ended *uws.Job
 	err := s.update(r, func(now time.Time, j *uws.Job) error {
 		j.Delete(now)
+		ended = j
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	s.wakeBatch(r.Context(), ended)
 	return see(w, s.listURL())
 }
 
@@ -195,7 +198,15 @@ func (s *server) postPhase(w http.ResponseWriter, r *http.Request) error {
 	case "RUN":
 		return s.run(w, r)
 	case "ABORT":
-		return s.change(w, r, func(now time.Time, j *uws.Job) error { return j.Abort(now, "aborted by its owner") })
+		var ended *uws.Job
+		err := s.change(w, r, func(now time.Time, j *uws.Job) error {
+			ended = j
+			return j.Abort(now, "aborted by its owner")
+		})
+		if err == nil {
+			s.wakeBatch(r.Context(), ended)
+		}
+		return err
 	}
 	if _, _, err := s.own(r); err != nil {
 		return err
@@ -208,15 +219,9 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked := work{j.Class, j.Rows}
+	class := j.Class
 	if j.Phase == uws.Pending {
-		if asked, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
-			return err
-		}
-		if err := s.Quota.Day(r.Context(), j.Owner); err != nil {
-			return err
-		}
-		if err := s.Quota.Grow(r.Context(), j.Owner, asked.rows-j.Rows); err != nil {
+		if class, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
 			return err
 		}
 	}
@@ -227,7 +232,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 		if again {
 			return jobstore.Unchanged
 		}
-		j.Class, j.Rows = asked.class, asked.rows
+		j.Class = class
 		j.Groups, j.SeesAll = caller.Groups, caller.All // they may have changed since
 		started = j
 		return err

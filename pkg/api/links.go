@@ -62,7 +62,7 @@ func (s *server) links(w http.ResponseWriter, r *http.Request) error {
 // looking returns who looks at datasets: anybody, if who asks has not logged in. An answer
 // that holds for one user alone is not for pages of other sites.
 func (s *server) looking(w http.ResponseWriter, r *http.Request) (archive.Viewer, error) {
-	caller, err := s.caller(r)
+	caller, err := s.Auth.Caller(r)
 	if errors.Is(err, fault.Unauthenticated) {
 		return archive.Viewer{}, nil
 	}
@@ -110,7 +110,6 @@ func linksFormat(f form) (string, error) {
 // failLinks answers with an error as VOTable: clients of DataLink read nothing else.
 func failLinks(w http.ResponseWriter, format string, err error) error {
 	code := fault.CodeOf(err)
-	sayAfter(w, answers[code].status, err)
 	return writeVOTable(w, answers[code].status, format, votable.Failure(ErrorText(code, fault.Sentence(err))))
 }
 

@@ -49,16 +49,15 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-func newService(t testing.TB, mode string, limits api.Limits, changes ...func(*local.Settings)) *service {
+func newService(t testing.TB, mode string, limits api.Limits) *service {
 	t.Helper()
 	if err := makeDemo(); err != nil {
 		t.Fatal(err)
 	}
-	settings := local.Settings{Data: filepath.Join(t.TempDir(), "data"), PublicURL: base, Archives: []string{"demo=" + demoDir}, Auth: mode, Trusted: []string{"10.0.0.1/32"}, Memory: 1 << 28, MaxCutout: 1 << 20}
-	for _, change := range changes {
-		change(&settings)
-	}
-	s, err := local.Open(t.Context(), local.Config{Settings: settings, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: limits})
+	s, err := local.Open(t.Context(), local.Config{
+		Settings: local.Settings{Data: filepath.Join(t.TempDir(), "data"), PublicURL: base, Archives: []string{"demo=" + demoDir}, Auth: mode, Trusted: []string{"10.0.0.1/32"}, Memory: 1 << 28, MaxCutout: 1 << 20},
+		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: limits,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -86,12 +86,15 @@ func (s *server) postDestruction(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// quote answers with an empty body: the service does not say when a job will end (UWS-11).
+// quote answers with when a batch that runs will have ended, if it goes on as it did, and
+// with an empty body for other jobs: the service does not say when these will end (UWS-11).
 func (s *server) quote(w http.ResponseWriter, r *http.Request) error {
-	if _, _, err := s.own(r); err != nil {
+	_, j, err := s.own(r)
+	if err != nil {
 		return err
 	}
-	text(w, http.StatusOK, "")
+	s.progressOf(r.Context(), j)
+	text(w, http.StatusOK, uws.FormatInstant(j.Predicted()))
 	return nil
 }
 

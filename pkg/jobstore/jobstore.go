@@ -29,17 +29,11 @@ type Store interface {
 	// [fault.Usage] if another job has that id.
 	Create(ctx context.Context, j *uws.Job) error
 
-	// CreateWithin is Create, unless the owner would then have more live jobs, or more rows of
-	// them, than room allows. Callers at once get no more than the room together: the jobs
-	// that were written first stay. The error is [fault.Quota], with what the owner uses
-	// without this job. Asked again after a lost answer, it may count the job itself.
-	CreateWithin(ctx context.Context, j *uws.Job, room Room) (Use, error)
-
 	// Get returns a job, also a deleted one that is not purged yet, or [fault.NotFound].
 	Get(ctx context.Context, id string) (*uws.Job, error)
 
 	// List returns the jobs that f selects, newest first (by creation time to its full
-	// precision, then by id), without sync jobs and deleted ones.
+	// precision, then by id), without sync jobs, parts of batches and deleted ones.
 	List(ctx context.Context, f Filter) ([]*uws.Job, error)
 
 	// Update changes a job by compare-and-set: it reads the job, applies change to a copy,
@@ -56,6 +50,9 @@ type Store interface {
 	// when it is due; a zero DueAt is due at once.
 	Due(ctx context.Context, shard, limit int) (jobs []*uws.Job, now time.Time, err error)
 
+	// Parts adds up what the parts of a batch have done. The store counts: no part is read.
+	Parts(ctx context.Context, batch string) (Parts, error)
+
 	// Purge forgets a job if its revision is still the one given; a job that is not there
 	// or has changed is no error.
 	Purge(ctx context.Context, id string, revision int64) error
@@ -65,20 +62,6 @@ type Store interface {
 	// yielded is state, not history. It ends with [fault.NotFound] when the job is not
 	// there or is purged, and with ctx's error when ctx ends.
 	Watch(ctx context.Context, id string) iter.Seq2[*uws.Job, error]
-
-	// Use returns what an owner uses: live jobs, and what those made that ended after since.
-	// A store may count by whole hours, and then the hour of since as a whole.
-	Use(ctx context.Context, owner string, since time.Time) (Use, error)
-
-	// Uses is Use of every owner who uses anything, by name.
-	Uses(ctx context.Context, since time.Time) ([]Use, error)
-
-	// Freed returns the instant that since must reach for at least bytes less to count in
-	// Use; it is zero if so many do not count.
-	Freed(ctx context.Context, owner string, since time.Time, bytes int64) (time.Time, error)
-
-	// Active counts the jobs of a class that are QUEUED or EXECUTING, of all owners.
-	Active(ctx context.Context, class uws.Class) (int64, error)
 
 	// Check is nil if the store can be read and written.
 	Check(ctx context.Context) error
@@ -93,15 +76,21 @@ type Filter struct {
 	Last   int         // at most this many, the newest; 0 means all
 }
 
+// Parts is what the parts of one batch come to.
+type Parts struct {
+	Ended int       // that have ended
+	Tally uws.Tally // of all, but for the number of rows
+}
+
 // Apply is one step of [Store.Update], for backends: it runs change on a copy of j and
 // returns the copy with the next revision, or nil and change's error. What names the
-// job for the store (ID, Owner, Kind, Created and Shard) stays as it is in j.
+// job for the store (ID, Owner, Kind, Parent, Created and Shard) stays as it is in j.
 func Apply(j *uws.Job, now time.Time, change func(now time.Time, j *uws.Job) error) (*uws.Job, error) {
 	next := j.Clone()
 	if err := change(now, next); err != nil {
 		return nil, err
 	}
-	next.ID, next.Owner, next.Kind, next.Created, next.Shard = j.ID, j.Owner, j.Kind, j.Created, j.Shard
+	next.ID, next.Owner, next.Kind, next.Parent, next.Created, next.Shard = j.ID, j.Owner, j.Kind, j.Parent, j.Created, j.Shard
 	next.Revision = j.Revision + 1
 	return next, nil
 }
@@ -110,7 +99,7 @@ func Apply(j *uws.Job, now time.Time, change func(now time.Time, j *uws.Job) err
 // backend asks when [Store.Create] finds its id taken, perhaps by the same call's
 // own commit. Instants are compared to the microsecond, as stores keep them.
 func Same(a, b *uws.Job) bool {
-	return a.ID == b.ID && a.Owner == b.Owner && a.Kind == b.Kind && a.Shard == b.Shard &&
+	return a.ID == b.ID && a.Owner == b.Owner && a.Kind == b.Kind && a.Parent == b.Parent && a.Shard == b.Shard &&
 		a.Created.Truncate(time.Microsecond).Equal(b.Created.Truncate(time.Microsecond)) &&
 		slices.Equal(a.Params, b.Params)
 }

@@ -387,3 +387,7 @@ func (b *Bucket) List(ctx context.Context, prefix string) iter.Seq2[string, erro
 		}
 	}
 }
+
+// Root returns the bucket as a place to read from by ranges. It is open as long as the bucket
+// is, and need not be closed.
+func (b *Bucket) Root() Root { return NewBlobRoot(b.blob, "the results", nil) }

@@ -64,6 +64,8 @@ type Kind string
 const (
 	Sync  Kind = "sync"  // behind one request of /sync; not in the list, short-lived
 	Async Kind = "async" // made by its owner at /async
+	Batch Kind = "batch" // for the rows of a manifest
+	Part  Kind = "part"  // of a batch; never seen by its owner
 )
 
 // Param is one parameter of a request. Name is upper case; Value is as it was sent.
@@ -80,6 +82,7 @@ type Result struct {
 	MIME    string `json:"mime"`             // media type of the bytes
 	Size    int64  `json:"size"`             // bytes
 	CRC32C  uint32 `json:"crc32c"`           // CRC-32C (Castagnoli) of the bytes
+	Rows    int64  `json:"rows,omitempty"`   // of a batch whose outcome it holds
 	Overlap bool   `json:"overlap"`          // false: no cutout, but a text that says why there is none …
 	Failed  bool   `json:"failed,omitempty"` // … which is an error, not that no pixel was selected
 }
@@ -128,8 +131,11 @@ type Job struct {
 	Failure  *Failure `json:"failure,omitempty"`
 	Progress Progress `json:"progress,omitzero"`
 
-	Rows int64 `json:"rows,omitempty"` // cutouts asked for, as a quota counts them
-	Made int64 `json:"made,omitempty"` // bytes of the results when the job ended; stays when they are destroyed
+	Parent string `json:"parent,omitempty"` // the batch that a part is of …
+	Number int    `json:"number,omitempty"` // … and which one of its parts, from 0
+	Plan   *Plan  `json:"plan,omitempty"`   // of a batch
+	Tally  Tally  `json:"tally,omitzero"`   // what became of the rows of a batch or a part
+	Owes   bool   `json:"owes,omitempty"`   // a batch or a part that has ended: what follows from that is still to be done
 
 	Attempt    int       `json:"attempt,omitempty"`   // claims so far
 	Stops      int       `json:"stops,omitempty"`     // claims that ended because the server stopped, not by the job
@@ -166,6 +172,10 @@ func (j *Job) Clone() *Job {
 	if j.Failure != nil {
 		f := *j.Failure
 		c.Failure = &f
+	}
+	if j.Plan != nil {
+		p := *j.Plan
+		c.Plan = &p
 	}
 	return &c
 }

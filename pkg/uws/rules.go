@@ -14,11 +14,11 @@ const (
 	Lease       = 60 * time.Second // a claim or heartbeat holds for this long
 	Heartbeat   = 20 * time.Second // a worker extends its lease this often
 	SweepGrace  = 30 * time.Second // the sweep looks this long after a lease ended
+	Follow      = 10 * time.Second // the sweep looks this long after a batch or a part has ended
 	FirstResend = 15 * time.Minute // a queued job is published again after this, then after twice that, …
 	SoonResend  = 30 * time.Second // … but after this, if publishing it failed
 	MaxAttempts = 5                // claims, before the job ends in ERROR
 	MaxStops    = 50               // claims more, that ended because the server stopped
-	Day         = 24 * time.Hour   // what a job made counts for its owner this long after its end
 )
 
 // moves lists the legal moves between phases (UWS 1.1, figure 2 and table 7.2 of section 2.1.3).
@@ -50,14 +50,12 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 			j.Results = j.Partial
 		}
 		j.Partial = nil
-		for _, r := range j.Results {
-			j.Made += r.Size
-		}
 		j.Claim = ""
 		if to != Aborted { // an aborted worker may still be writing until its lease ends
 			j.LeaseUntil = time.Time{}
 		}
 		j.DueAt = j.Destruction
+		j.owe(now)
 	}
 	return nil
 }
@@ -111,10 +109,6 @@ func (j *Job) Abort(now time.Time, why string) error {
 	j.Cause = why
 	return nil
 }
-
-// Counts reports whether what the job made counts at the instant now, even if it was deleted
-// since.
-func (j *Job) Counts(now time.Time) bool { return j.Made > 0 && now.Before(j.Ended.Add(Day)) }
 
 // Live reports whether a worker holds the job at the instant now.
 func (j *Job) Live(now time.Time) bool { return j.Phase == Executing && j.LeaseUntil.After(now) }

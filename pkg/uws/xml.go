@@ -73,7 +73,17 @@ type jobXML struct {
 type infoXML struct {
 	Seltzer  string       `xml:"xmlns:seltzer,attr"`
 	Progress *progressXML `xml:"seltzer:progress"`
+	Rows     *rowsXML     `xml:"seltzer:rows"`
 	Ignored  []string     `xml:"seltzer:ignored"`
+}
+
+// rowsXML is the [Tally] of a batch.
+type rowsXML struct {
+	Rows   int64 `xml:"of,attr"`
+	Done   int64 `xml:"done,attr"`
+	Empty  int64 `xml:"empty,attr"`
+	Failed int64 `xml:"failed,attr"`
+	Bytes  int64 `xml:"bytes,attr"`
 }
 
 // progressXML is a [Progress].
@@ -89,7 +99,10 @@ func info(j *Job, ignored []string) *infoXML {
 	if p := j.Progress; p != (Progress{}) {
 		i.Progress = &progressXML{p.Done, p.Total, p.Results, p.Of}
 	}
-	if i.Progress == nil && len(ignored) == 0 {
+	if t := j.Tally; j.Kind == Batch && t != (Tally{}) {
+		i.Rows = &rowsXML{t.Rows, t.Done, t.Empty, t.Failed, t.Bytes}
+	}
+	if i.Progress == nil && i.Rows == nil && len(ignored) == 0 {
 		return nil
 	}
 	return i
@@ -166,7 +179,7 @@ func results(j *Job, list string) (r resultsXML) {
 func WriteJob(w io.Writer, j *Job, list, message string, ignored []string) error {
 	doc := jobXML{
 		namespaces: declared, Version: "1.1",
-		JobID: j.ID, RunID: j.RunID, OwnerID: orNil(j.Owner), Phase: j.Phase, Quote: orNil(""),
+		JobID: j.ID, RunID: j.RunID, OwnerID: orNil(j.Owner), Phase: j.Phase, Quote: orNil(FormatInstant(j.Predicted())),
 		CreationTime: orNil(FormatInstant(j.Created)),
 		StartTime:    orNil(FormatInstant(j.Started)), EndTime: orNil(FormatInstant(j.Ended)),
 		ExecutionDuration: int64(j.ExecutionDuration / time.Second), Destruction: orNil(FormatInstant(j.Destruction)),

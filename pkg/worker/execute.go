@@ -10,6 +10,7 @@ import (
 
 	"github.com/googleapis/gax-go/v2"
 
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -20,6 +21,7 @@ var (
 	errFenced = errors.New("the claim on the job is over")
 	errLong   = errors.New("the job ran longer than its execution duration")
 	errStop   = errors.New("the worker was stopped")
+	errBatch  = errors.New("the batch has ended")
 )
 
 // tries is how often a transient failure is tried again within one attempt, after random
@@ -34,10 +36,27 @@ const keepEvery = 2 * time.Second
 
 // outcome is what came of an attempt.
 type outcome struct {
-	results  []uws.Result // complete ones, in the order of the cuts
-	progress uws.Progress
-	err      error    // nil: results are all there are
-	objects  []string // that this attempt wrote
+	batch.Attempt       // nil: it did not begin
+	err           error // nil: all there is to do is done
+}
+
+// begin returns an attempt on a job, by its kind.
+func (w *Worker) begin(j *uws.Job) (batch.Attempt, error) {
+	if j.Kind != uws.Batch && j.Kind != uws.Part {
+		return w.newCutting(j)
+	}
+	if w.Batches == nil {
+		return nil, fault.New(fault.Internal, "worker.begin", "this worker does no batches")
+	}
+	return w.Batches.Begin(j)
+}
+
+// stopTime is for an attempt that is stopped to put away what it has made.
+const stopTime = 8 * time.Second
+
+// stopper is an attempt that can keep unfinished work.
+type stopper interface {
+	Stop(ctx context.Context) error
 }
 
 // execute works on a claimed job until it is done, fails, is aborted or takes too long.
@@ -46,14 +65,17 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 	defer cancel(nil)
 	ctx, stop := context.WithTimeoutCause(ctx, j.ExecutionDuration, errLong)
 	defer stop()
-	b, err := w.newBatch(j)
+	a, err := w.begin(j)
 	if err != nil {
 		return outcome{err: err}
 	}
-	defer b.close()
+	defer a.Close()
 	var guards sync.WaitGroup
-	guards.Go(func() { w.heartbeat(ctx, cancel, j.ID, claim, b) })
+	guards.Go(func() { w.heartbeat(ctx, cancel, j.ID, claim, a) })
 	guards.Go(func() { w.watch(ctx, cancel, j.ID, claim) })
+	if j.Kind == uws.Part {
+		guards.Go(func() { w.watchBatch(ctx, cancel, j.Parent) })
+	}
 	defer guards.Wait()
 	defer cancel(nil)
 
@@ -62,7 +84,7 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 		if try > 0 {
 			_ = gax.Sleep(ctx, pause.Pause()) // if ctx ends, run says so
 		}
-		err = b.run(ctx, try)
+		err = a.Run(ctx)
 		if cause := context.Cause(ctx); cause != nil {
 			if err = cause; errors.Is(cause, context.Canceled) {
 				err = errStop
@@ -73,24 +95,31 @@ func (w *Worker) execute(ctx context.Context, j *uws.Job, claim string) outcome 
 		}
 	}
 	if fault.Transient(err) && j.LastAttempt() {
-		err = b.giveUp(ctx)
+		err = a.GiveUp(ctx)
 	}
-	return outcome{b.complete(), b.progress(), err, b.objects}
+	if s, ok := a.(stopper); ok && ctx.Err() != nil && !errors.Is(err, errFenced) {
+		keep, done := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer done()
+		if stopErr := s.Stop(keep); stopErr != nil {
+			w.Log.WarnContext(ctx, "what a stopped worker had made is lost", "job", j.ID, "error", stopErr)
+		}
+	}
+	return outcome{a, err}
 }
 
 // heartbeat extends the lease until ctx ends, or cancels the work if the claim is over. A
 // new result is kept soon, so that little is made again if the worker is lost.
-func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, id, claim string, b *batch) {
+func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, id, claim string, a batch.Attempt) {
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
-	last, kept := time.Now(), len(b.complete())
+	last, kept := time.Now(), len(a.Results())
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		complete, progress := b.complete(), b.progress()
+		complete := a.Results()
 		if time.Since(last) < uws.Heartbeat && len(complete) == kept {
 			continue
 		}
@@ -99,7 +128,8 @@ func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, 
 			if err := j.Keep(claim, complete); err != nil {
 				return err
 			}
-			return j.Beat(now, claim, progress)
+			a.Note(j)
+			return j.Beat(now, claim, j.Progress)
 		})
 		switch {
 		case errors.Is(err, fault.Phase), errors.Is(err, fault.NotFound):
@@ -124,18 +154,40 @@ func (w *Worker) watch(ctx context.Context, cancel context.CancelCauseFunc, id, 
 	}
 }
 
+// watchBatch cancels the work on a part as soon as its batch has ended or is gone.
+func (w *Worker) watchBatch(ctx context.Context, cancel context.CancelCauseFunc, id string) {
+	for j, err := range w.Jobs.Watch(ctx, id) {
+		if errors.Is(err, fault.NotFound) || err == nil && (j.Phase.Terminal() || j.Deleted) {
+			cancel(errBatch)
+			return
+		}
+		if err != nil {
+			return // the part goes on to its end
+		}
+	}
+}
+
 // finish writes what came of an attempt into the job. A nil error acknowledges the message.
 func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome) error {
 	end := func(now time.Time, j *uws.Job) error {
-		if err := j.Keep(claim, o.results); err != nil {
-			return err
+		before := len(j.Partial)
+		if o.Attempt != nil {
+			if err := j.Keep(claim, o.Results()); err != nil {
+				return err
+			}
+			o.Note(j)
 		}
-		j.Progress = o.progress
 		switch {
 		case o.err == nil:
-			return j.Complete(now, claim, o.results)
+			return o.End(now, claim, j)
 		case errors.Is(o.err, errFenced):
 			return jobstore.Unchanged
+		case errors.Is(o.err, errBatch):
+			return j.StopPart(now)
+		case errors.Is(o.err, errLong) && j.Kind == uws.Part && len(j.Partial) > before:
+			return j.Rest(now, claim, now) // and goes on at once
+		case errors.Is(o.err, errLong) && j.Kind == uws.Batch:
+			return j.Yield(now, claim, "it takes longer than its execution duration to plan", uws.Backoff(j.Attempt))
 		case errors.Is(o.err, errLong):
 			return j.Expire(now, claim)
 		case errors.Is(o.err, errStop):
@@ -155,15 +207,40 @@ func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome
 	switch {
 	case err != nil && !errors.Is(err, fault.Phase) && !errors.Is(err, fault.NotFound):
 		return fmt.Errorf("worker: end of job %s: %w", j.ID, err)
-	case err != nil, o.err == nil && !named(after, o.results[0].Object):
+	case err != nil, o.err == nil && !o.named(after):
 		log.WarnContext(ctx, "fenced: the job was aborted, deleted or taken by another worker")
 	case o.err != nil:
 		log.WarnContext(ctx, "not cut", "phase", after.Phase, "error", o.err)
 	default:
 		log.InfoContext(ctx, "completed")
 	}
-	w.discard(ctx, j.ID, o.objects, after)
+	if o.Attempt != nil {
+		w.discard(ctx, j.ID, o.Objects(), after)
+	}
+	w.follow(ctx, after)
 	return nil
+}
+
+// named reports whether a job names what the attempt has made, if it has made anything.
+func (o outcome) named(after *uws.Job) bool {
+	results := o.Results()
+	return len(results) == 0 || named(after, results[0].Object)
+}
+
+// follow does what follows from the state of a batch or a part. What fails is done by the
+// sweep.
+func (w *Worker) follow(ctx context.Context, j *uws.Job) {
+	if j == nil || w.Batches == nil || j.Kind != uws.Batch && j.Kind != uws.Part {
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	err := w.Batches.Follow(ctx, j)
+	if err == nil && j.Kind == uws.Part && j.Phase == uws.Executing && j.Claim == "" && j.Attempt == 0 { // it rests, with more to do
+		err = w.Queue.Publish(ctx, j.Class, j.ID)
+	}
+	if err != nil {
+		w.Log.WarnContext(ctx, "what follows from a job is left to the sweep", "job", j.ID, "kind", j.Kind, "phase", j.Phase, "error", err)
+	}
 }
 
 func (w *Worker) read(ctx context.Context, id string) (*uws.Job, error) {

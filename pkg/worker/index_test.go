@@ -22,7 +22,7 @@ func TestAWarmWorkerReadsNoHeader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		one := &batch{Worker: b.Worker, dataset: dataset, source: source}
+		one := &cutting{Worker: b.Worker, dataset: dataset, source: source}
 		plan, err := one.plan(t.Context(), cutout.Request{Stencil: st})
 		if err != nil {
 			t.Fatal(err)

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/seltzer-soda/seltzer/pkg/archive"
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
@@ -37,6 +38,7 @@ type Config struct {
 	Results   *objects.Bucket
 	Memory    int64          // bytes that all jobs of this process may use together
 	MaxBytes  int64          // of one cutout; 0: no limit
+	Batches   *batch.Batches // nil: this worker does none
 	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of IndexMemory
 	Version   string
 	ErrorText func(code fault.Code, sentence string) string // the text of a result that says that nothing was cut
@@ -138,14 +140,20 @@ func (w *Worker) Work(ctx context.Context, id string) error {
 	}
 	defer w.memory.Release(JobMemory)
 	claim := uws.NewID()
-	j, err := w.claim(ctx, id, claim)
+	j, taken, err := w.claim(ctx, id, claim)
 	switch {
 	case errors.Is(err, fault.NotFound):
 		return nil // purged since
 	case err != nil:
 		return err
-	case j == nil:
+	case !taken:
+		if j.Follows() {
+			w.follow(ctx, j)
+		}
 		return nil
+	}
+	if w.Batches != nil && j.Class == uws.Interactive {
+		defer w.Batches.People.Enter()()
 	}
 	return w.finish(ctx, j, claim, w.execute(ctx, j, claim))
 }
@@ -173,11 +181,10 @@ func (w *Worker) settle(ctx context.Context, id string, change func(time.Time, *
 	return w.Jobs.Update(ctx, id, change)
 }
 
-// claim takes the job, or returns nil if there is nothing to do for this worker. After an
-// uncertain commit (committed, answer lost) the claim, which is random, tells whose it is.
-func (w *Worker) claim(ctx context.Context, id, claim string) (*uws.Job, error) {
-	taken := false
-	j, err := w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error {
+// claim takes the job, unless there is nothing to do for this worker. After an uncertain
+// commit (committed, answer lost) the claim, which is random, tells whose it is.
+func (w *Worker) claim(ctx context.Context, id, claim string) (j *uws.Job, taken bool, err error) {
+	j, err = w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error {
 		before := j.Phase
 		if taken = j.Take(now, claim); !taken && j.Phase == before {
 			return jobstore.Unchanged
@@ -187,12 +194,9 @@ func (w *Worker) claim(ctx context.Context, id, claim string) (*uws.Job, error) 
 	if fault.Transient(err) {
 		var readErr error
 		if j, readErr = w.Jobs.Get(ctx, id); readErr != nil || j.Claim != claim {
-			return nil, fmt.Errorf("worker: claim of job %s: %w", id, err)
+			return nil, false, fmt.Errorf("worker: claim of job %s: %w", id, err)
 		}
 		taken, err = true, nil
 	}
-	if err != nil || !taken {
-		return nil, err
-	}
-	return j, nil
+	return j, taken && err == nil, err
 }

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -23,13 +24,13 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
-	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
@@ -44,20 +45,9 @@ type Settings struct {
 	PublicURL string   `env:"SELTZER_PUBLIC_URL" needs:"local" doc:"the URL under which clients reach the service"`
 	Archives  []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
 	Auth      string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"`                        // one of auth.Names
-	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes, and whose X-Forwarded-For is believed"`
+	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
 	Memory    int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
 	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
-
-	QuotaJobs     int64 `env:"SELTZER_QUOTA_JOBS, default=200" doc:"live jobs of one owner; 0 here and below: any number"`
-	QuotaRows     int64 `env:"SELTZER_QUOTA_ROWS, default=1000000" doc:"cutouts of the live jobs of one owner"`
-	QuotaBytes    int64 `env:"SELTZER_QUOTA_BYTES, default=214748364800" doc:"results of one owner in 24 hours"`
-	QuotaRequests int64 `env:"SELTZER_QUOTA_REQUESTS, default=3000" doc:"requests of one user or address in a minute"`
-	QuotaBacklog  int64 `env:"SELTZER_QUOTA_BACKLOG, default=500" doc:"interactive jobs of all owners from which on sync requests are refused"`
-}
-
-// Quota returns how much each owner may ask.
-func (s *Settings) Quota() quota.Limits {
-	return quota.Limits{Jobs: s.QuotaJobs, Rows: s.QuotaRows, Bytes: s.QuotaBytes, Requests: s.QuotaRequests, Backlog: s.QuotaBacklog}
 }
 
 // Config is how the service is set up.
@@ -72,10 +62,11 @@ type Config struct {
 const DemoArchive = "demo"
 
 const (
-	resultsPath  = "/results" // of the signed URLs
-	sweepPeriod  = 10 * time.Second
-	drainTime    = 10 * time.Second // for jobs at work when the service stops
-	exampleLimit = 16               // datasets that Example looks at
+	resultsPath     = "/results"  // of the signed URLs
+	manifestsFolder = "manifests" // in the data folder, with the folders of owners
+	sweepPeriod     = 10 * time.Second
+	drainTime       = 10 * time.Second // for jobs at work when the service stops
+	exampleLimit    = 16               // datasets that Example looks at
 )
 
 // Service is the running service. Front serves what clients may reach: the soda handler
@@ -84,18 +75,19 @@ const (
 type Service struct {
 	Front, Cutout, Signer http.Handler
 
-	config   Config
-	log      *slog.Logger
-	db       *sqlitedb.DB
-	results  *objects.Bucket
-	key      []byte
-	archives *archives.Archives
-	indexes  *indexes.Cache
-	proxies  []netip.Prefix
-	stopping context.Context // ends when the service shall answer who still waits
-	Stop     context.CancelFunc
-	queue    *sqlitequeue.Queue
-	worker   *worker.Worker
+	config    Config
+	log       *slog.Logger
+	db        *sqlitedb.DB
+	results   *objects.Bucket
+	key       []byte
+	archives  *archives.Archives
+	indexes   *indexes.Cache
+	stopping  context.Context // ends when the service shall answer who still waits
+	Stop      context.CancelFunc
+	queue     *sqlitequeue.Queue
+	people    batch.People // who wait for /sync
+	manifests objects.Root
+	worker    *worker.Worker
 }
 
 // Open sets the service up and takes up the jobs of the last run. The error names
@@ -138,7 +130,6 @@ func (s *Service) openAuth() (auth.Mode, error) {
 		}
 		trusted = append(trusted, p)
 	}
-	s.proxies = trusted
 	mode, err := auth.New(s.config.Auth, trusted)
 	return mode, errors.Join(append(errs, err)...)
 }
@@ -158,7 +149,12 @@ func (s *Service) openData(ctx context.Context) error {
 	s.key, err = hmacsigning.LoadKey(s.config.Data)
 	bucket, bucketErr := objects.OpenBucket(ctx, filepath.Join(s.config.Data, "bucket"))
 	s.results = bucket
-	return errors.Join(err, bucketErr)
+	folder := filepath.Join(s.config.Data, manifestsFolder)
+	folderErr := os.MkdirAll(folder, 0o700)
+	if folderErr == nil {
+		s.manifests, folderErr = objects.OpenRoot(ctx, folder)
+	}
+	return errors.Join(err, bucketErr, folderErr)
 }
 
 func (s *Service) openArchives(ctx context.Context, data bool) error {
@@ -210,9 +206,13 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		return err
 	}
 	s.indexes = indexes.New(worker.IndexMemory)
+	batches := batch.New(batch.Config{
+		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
+		Indexes: s.indexes, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
+	})
 	s.worker, err = worker.New(worker.Config{
 		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results,
-		Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Indexes: s.indexes, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
+		Batches: batches, Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Indexes: s.indexes, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
 	})
 	if err != nil {
 		return err
@@ -223,7 +223,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	_, anonymous := mode.(auth.None)
 	soda := api.New(api.Config{
 		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous, Indexes: s.indexes,
-		Quota: quota.New(jobs, s.config.Quota()), Address: quota.Address{Proxies: s.proxies},
+		Batches: api.Batches{Uploads: s.results, Place: filepath.Join(s.config.Data, manifestsFolder)},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Run: s.queue.Check},
@@ -231,7 +231,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle(base.Path+"/", http.StripPrefix(base.Path, s.untilStop(soda)))
+	mux.Handle(base.Path+"/", http.StripPrefix(base.Path, s.untilStop(s.first(soda))))
 	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results, api.ErrorText))
 	if base.Path != "" {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -268,6 +268,16 @@ func onlyHost(public string, next http.Handler) http.Handler {
 
 func refuse(w http.ResponseWriter, status int, code fault.Code, sentence string) {
 	http.Error(w, api.ErrorText(code, sentence), status)
+}
+
+// first has batches stand back while somebody waits for an answer of /sync.
+func (s *Service) first(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/sync" {
+			defer s.people.Enter()()
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // untilStop ends the waiting of requests when the service stops, so that each is answered.
@@ -316,6 +326,9 @@ func (s *Service) Close() error {
 	}
 	if s.results != nil {
 		errs = append(errs, s.results.Close())
+	}
+	if s.manifests != nil {
+		errs = append(errs, s.manifests.Close())
 	}
 	if s.archives != nil {
 		errs = append(errs, s.archives.Close())

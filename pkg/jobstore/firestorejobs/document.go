@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
-	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -26,7 +25,7 @@ const (
 	MaxListed   = 500       // results that stand in the job's own document, and in each of the list's
 )
 
-// document is a job as it stands in Firestore. Sync jobs and deleted ones have no field
+// document is a job as it stands in Firestore. Sync jobs, parts of batches and deleted ones have no field
 // listed, so they take no room in the indexes of lists, whose order of time is what limits
 // how many entries a second an index takes.
 type document struct {
@@ -37,13 +36,11 @@ type document struct {
 	DueAt      time.Time `firestore:"dueAt"`
 	PurgeAfter time.Time `firestore:"purgeAfter,omitempty"`
 	Revision   int64     `firestore:"revision"`
-	Write      string    `firestore:"write"` // random name of the last write
-	Job        string    `firestore:"job"`   // JSON, without results if they are in Parts documents
+	Write      string    `firestore:"write"`            // random name of the last write
+	Parent     string    `firestore:"parent,omitempty"` // of a part of a batch
+	Sums       sums      `firestore:"sums,omitempty"`   // of a part: what the store adds up
+	Job        string    `firestore:"job"`              // JSON, without results if they are in Parts documents
 	Parts      int       `firestore:"parts,omitempty"`
-	Live       string    `firestore:"live,omitempty"`  // see jobstore.Live
-	Rows       int64     `firestore:"rows"`            // asked for
-	Ended      time.Time `firestore:"ended,omitempty"` // the hour in which a job ended that made something …
-	Made       int64     `firestore:"made,omitempty"`  // … of so many bytes
 
 	lists []string // JSON of the parts
 }
@@ -62,12 +59,11 @@ const parts = "results"
 func newDocument(j *uws.Job, write string) (*document, error) {
 	d := &document{
 		Owner: j.Owner, Phase: string(j.Phase), Shard: j.Shard, DueAt: j.DueAt, PurgeAfter: j.PurgeAfter, Revision: j.Revision, Write: write,
-		Live: jobstore.Live(j), Rows: j.Rows,
 	}
-	if j.Made > 0 {
-		d.Ended, d.Made = j.Ended.Truncate(hour), j.Made
-	}
-	if j.Kind != uws.Sync && !j.Deleted {
+	switch {
+	case j.Kind == uws.Part:
+		d.Parent, d.Sums = j.Parent, newSums(j)
+	case j.Kind != uws.Sync && !j.Deleted:
 		d.Listed = j.Created
 	}
 	short := *j
@@ -114,7 +110,7 @@ func (d *document) fields() []firestore.Update {
 		}
 		return value
 	}
-	return []firestore.Update{
+	fields := []firestore.Update{
 		{Path: "owner", Value: d.Owner},
 		{Path: "phase", Value: d.Phase},
 		{Path: "listed", Value: orDelete(d.Listed.IsZero(), d.Listed)},
@@ -125,11 +121,27 @@ func (d *document) fields() []firestore.Update {
 		{Path: "write", Value: d.Write},
 		{Path: "job", Value: d.Job},
 		{Path: "parts", Value: orDelete(d.Parts == 0, d.Parts)},
-		{Path: "live", Value: orDelete(d.Live == "", d.Live)},
-		{Path: "rows", Value: d.Rows},
-		{Path: "ended", Value: orDelete(d.Made == 0, d.Ended)},
-		{Path: "made", Value: orDelete(d.Made == 0, d.Made)},
 	}
+	if d.Parent != "" {
+		fields = append(fields, firestore.Update{Path: "sums", Value: d.Sums})
+	}
+	return fields
+}
+
+// sums holds what the store adds up over the parts of a batch, by name. All are there in
+// each part: an index holds a document that has all of its fields.
+type sums map[string]int64
+
+// summed names what is in sums: as much as Firestore adds up in one query.
+var summed = []string{"bytes", "done", "empty", "ended", "failed"}
+
+func newSums(j *uws.Job) sums {
+	t := j.Tally
+	s := sums{"bytes": t.Bytes, "done": t.Done, "empty": t.Empty, "ended": 0, "failed": t.Failed}
+	if j.Phase.Terminal() {
+		s["ended"] = 1
+	}
+	return s
 }
 
 // reading is a document as it was read.
@@ -195,7 +207,7 @@ func (s *Store) decode(ctx context.Context, snapshot *firestore.DocumentSnapshot
 
 // results reads the list of results that belongs to a document.
 func (s *Store) results(ctx context.Context, id string, d document) (all []uws.Result, err error) {
-	pieces, err := s.client.GetAll(ctx, s.parts(id, d.Parts))
+	pieces, err := s.client.GetAll(ctx, s.lists(id, d.Parts))
 	if err != nil {
 		return nil, failed(err, "read", "the results of the job cannot be read")
 	}
@@ -220,7 +232,7 @@ func (s *Store) results(ctx context.Context, id string, d document) (all []uws.R
 	return all, nil
 }
 
-func (s *Store) parts(id string, n int) (refs []*firestore.DocumentRef) {
+func (s *Store) lists(id string, n int) (refs []*firestore.DocumentRef) {
 	for i := range n {
 		refs = append(refs, s.ref(s.client, id).Collection(parts).Doc(fmt.Sprint(i)))
 	}
@@ -259,7 +271,7 @@ func (s *Store) commit(ctx context.Context, id string, old *reading, d *document
 		default:
 			kept, err = d.Parts, tx.Update(ref, d.fields(), firestore.LastUpdateTime(old.updated))
 		}
-		for i, document := range s.parts(id, max(had, kept)) {
+		for i, document := range s.lists(id, max(had, kept)) {
 			if i < kept {
 				err = errors.Join(err, tx.Set(document, part{Revision: d.Revision, Results: d.lists[i], PurgeAfter: d.PurgeAfter}))
 			} else {

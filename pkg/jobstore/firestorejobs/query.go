@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cloud.google.com/go/firestore"
+	"cloud.google.com/go/firestore/apiv1/firestorepb"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
@@ -51,6 +52,33 @@ func (s *Store) Due(ctx context.Context, shard, limit int) ([]*uws.Job, time.Tim
 
 func (s *Store) due(shard, limit int, now time.Time) firestore.Query {
 	return s.client.Collection(Collection).Where("shard", "==", shard).Where("dueAt", "<=", now).OrderBy("dueAt", firestore.Asc).Limit(limit)
+}
+
+// Parts implements [jobstore.Store]. Firestore adds up, from an index of the fields.
+func (s *Store) Parts(ctx context.Context, batch string) (jobstore.Parts, error) {
+	ctx, cancel := bound(ctx)
+	defer cancel()
+	q := s.parts(batch)
+	sum := q.NewAggregationQuery()
+	for _, name := range summed {
+		sum = sum.WithSum("sums."+name, name)
+	}
+	got, err := sum.Get(ctx)
+	if err != nil {
+		return jobstore.Parts{}, failed(err, "Parts", "the parts of the batch cannot be counted")
+	}
+	n := func(name string) int64 {
+		v, _ := got[name].(*firestorepb.Value)
+		return v.GetIntegerValue()
+	}
+	return jobstore.Parts{
+		Ended: int(n("ended")),
+		Tally: uws.Tally{Done: n("done"), Empty: n("empty"), Failed: n("failed"), Bytes: n("bytes")},
+	}, nil
+}
+
+func (s *Store) parts(batch string) firestore.Query {
+	return s.client.Collection(Collection).Where("parent", "==", batch)
 }
 
 // clock asks Firestore for its time, by reading a document that is not there.

@@ -51,7 +51,7 @@ func collect(rows *sql.Rows, err error) ([]*uws.Job, error) {
 }
 
 const (
-	listed   = `SELECT document FROM jobs WHERE kind <> 'sync' AND deleted = 0 AND created_ns > ? AND phase IN (SELECT value FROM json_each(?))`
+	listed   = `SELECT document FROM jobs WHERE kind NOT IN ('sync', 'part') AND deleted = 0 AND created_ns > ? AND phase IN (SELECT value FROM json_each(?))`
 	newest   = ` ORDER BY created_ns DESC, id DESC LIMIT ?`
 	listAll  = listed + newest
 	listOnly = listed + ` AND owner = ?` + newest
@@ -90,4 +90,27 @@ func (s *Store) Due(ctx context.Context, shard, limit int) ([]*uws.Job, time.Tim
 		return nil, now, failed(err, "Due", "the jobs that are due cannot be read")
 	}
 	return jobs, now, nil
+}
+
+// parts adds up the parts of a batch that are not forgotten.
+const parts = `SELECT COALESCE(SUM(phase IN ('COMPLETED', 'ERROR', 'ABORTED', 'ARCHIVED')), 0),
+	COALESCE(SUM(CAST(document AS TEXT) ->> '$.tally.done'), 0), COALESCE(SUM(CAST(document AS TEXT) ->> '$.tally.empty'), 0),
+	COALESCE(SUM(CAST(document AS TEXT) ->> '$.tally.failed'), 0), COALESCE(SUM(CAST(document AS TEXT) ->> '$.tally.bytes'), 0)
+	FROM jobs WHERE kind = 'part' AND CAST(document AS TEXT) ->> '$.parent' = ?`
+
+// Parts implements [jobstore.Store].
+func (s *Store) Parts(ctx context.Context, batch string) (p jobstore.Parts, err error) {
+	rows, err := s.db.Query(ctx, parts, batch)
+	if err == nil {
+		defer rows.Close()
+		if rows.Next() {
+			t := &p.Tally
+			err = rows.Scan(&p.Ended, &t.Done, &t.Empty, &t.Failed, &t.Bytes)
+		}
+		err = errors.Join(err, rows.Err(), rows.Close())
+	}
+	if err != nil {
+		return jobstore.Parts{}, failed(err, "Parts", "the parts of the batch cannot be counted")
+	}
+	return p, nil
 }

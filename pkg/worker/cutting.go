@@ -20,15 +20,16 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// batch is the cuts of a job, mostly one, and what has come of them. It begins with the
+// cutting is an attempt on the cuts of a job, mostly one, and what has come of them. It begins with the
 // results that the job has kept of earlier attempts, which are not made again.
-type batch struct {
+type cutting struct {
 	*Worker
 	job     *uws.Job
 	request *soda.Request
 	cuts    []soda.Cut
 	errs    []error  // of each cut, of this attempt
 	objects []string // that this attempt wrote
+	tries   int      // runs
 
 	dataset *archive.Dataset // the one at work, with its source; nil: none
 	source  objects.Source
@@ -44,8 +45,8 @@ type batch struct {
 // tileMemory is what decoded tiles take that the cuts of one job share.
 const tileMemory = 16 << 20
 
-// newBatch returns the batch of a job. The errors are those of the request.
-func (w *Worker) newBatch(j *uws.Job) (*batch, error) {
+// newCutting returns an attempt on a job. The errors are those of the request.
+func (w *Worker) newCutting(j *uws.Job) (*cutting, error) {
 	request, err := soda.Read(j.Params)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func (w *Worker) newBatch(j *uws.Job) (*batch, error) {
 	if err := request.Complete(); err != nil {
 		return nil, err
 	}
-	b := &batch{Worker: w, job: j, request: request, cuts: request.Cuts()}
+	b := &cutting{Worker: w, job: j, request: request, cuts: request.Cuts()}
 	b.results, b.errs = make([]uws.Result, len(b.cuts)), make([]error, len(b.cuts))
 	if len(b.cuts) > 1 {
 		b.tiles = fits.NewTileCache(tileMemory)
@@ -68,17 +69,20 @@ func (w *Worker) newBatch(j *uws.Job) (*batch, error) {
 	return b, nil
 }
 
-func (b *batch) close() {
+// Close implements [batch.Attempt].
+func (b *cutting) Close() { b.closeDataset() }
+
+func (b *cutting) closeDataset() {
 	if b.dataset != nil {
 		b.source.Close()
 		b.dataset = nil
 	}
 }
 
-func (b *batch) id(i int) string { return soda.ResultID(i, len(b.cuts)) }
+func (b *cutting) id(i int) string { return soda.ResultID(i, len(b.cuts)) }
 
-// complete returns the results that are made, in the order of the cuts.
-func (b *batch) complete() (results []uws.Result) {
+// Results returns the results that are made, in the order of the cuts.
+func (b *cutting) Results() (results []uws.Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.results {
@@ -89,24 +93,33 @@ func (b *batch) complete() (results []uws.Result) {
 	return results
 }
 
-func (b *batch) progress() uws.Progress {
-	return uws.Progress{Done: b.done.Load(), Total: b.total.Load(), Results: len(b.complete()), Of: len(b.cuts)}
+// Note implements [batch.Attempt].
+func (b *cutting) Note(j *uws.Job) {
+	j.Progress = uws.Progress{Done: b.done.Load(), Total: b.total.Load(), Results: len(b.Results()), Of: len(b.cuts)}
 }
 
+// End implements [batch.Attempt].
+func (b *cutting) End(now time.Time, claim string, j *uws.Job) error {
+	return j.Complete(now, claim, b.Results())
+}
+
+// Objects implements [batch.Attempt].
+func (b *cutting) Objects() []string { return b.objects }
+
 // Write counts bytes of output.
-func (b *batch) Write(p []byte) (int, error) {
+func (b *cutting) Write(p []byte) (int, error) {
 	b.done.Add(int64(len(p)))
 	return len(p), nil
 }
 
-// run makes the results that are not there. A cut that fails for good becomes a result that
+// Run makes the results that are not there. A cut that fails for good becomes a result that
 // says why, so that it does not cost the others; if it is the only one, or all fail so, the
-// error is theirs. After a transient failure run goes on with the cuts of other datasets,
+// error is theirs. After a transient failure Run goes on with the cuts of other datasets,
 // and returns that failure at the end.
-func (b *batch) run(ctx context.Context, try int) (err error) {
+func (b *cutting) Run(ctx context.Context) (err error) {
 	folder := fmt.Sprintf("results/%s/%d", b.job.ID, b.job.Attempt)
-	if try > 0 {
-		folder = fmt.Sprintf("%s-%d", folder, try+1)
+	if b.tries++; b.tries > 1 {
+		folder = fmt.Sprintf("%s-%d", folder, b.tries)
 	}
 	for i, c := range b.cuts {
 		switch {
@@ -121,7 +134,7 @@ func (b *batch) run(ctx context.Context, try int) (err error) {
 		if b.errs[i] = b.makeSafely(ctx, folder, i); b.errs[i] == nil {
 			continue
 		}
-		b.close() // what comes next shall open its dataset anew
+		b.closeDataset() // what comes next shall open its dataset anew
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -141,16 +154,16 @@ func (b *batch) run(ctx context.Context, try int) (err error) {
 	return b.allFailed()
 }
 
-// giveUp ends the last attempt of a job: cuts that still fail become results that say why,
+// GiveUp ends the last attempt of a job: cuts that still fail become results that say why,
 // unless nothing else was made.
-func (b *batch) giveUp(ctx context.Context) error {
+func (b *cutting) GiveUp(ctx context.Context) error {
 	var last error
 	for i, r := range b.results {
 		if r.ID == "" {
 			last = b.errs[i]
 		}
 	}
-	if len(b.complete()) == 0 {
+	if len(b.Results()) == 0 {
 		return last
 	}
 	folder := fmt.Sprintf("results/%s/%d-last", b.job.ID, b.job.Attempt)
@@ -165,7 +178,7 @@ func (b *batch) giveUp(ctx context.Context) error {
 }
 
 // allFailed is an error if no cutout could be made, and not for want of overlap.
-func (b *batch) allFailed() error {
+func (b *cutting) allFailed() error {
 	for _, r := range b.results {
 		if !r.Failed {
 			return nil
@@ -180,7 +193,7 @@ func (b *batch) allFailed() error {
 }
 
 // explain makes the text that says why cut i failed its result.
-func (b *batch) explain(ctx context.Context, folder string, i int) error {
+func (b *cutting) explain(ctx context.Context, folder string, i int) error {
 	err := b.errs[i]
 	b.Log.WarnContext(ctx, "not cut", "job", b.job.ID, "result", b.id(i), "error", err)
 	return b.writeText(ctx, folder, i, "error", b.ErrorText(fault.CodeOf(err), fault.Sentence(err)), uws.Result{Failed: true})
@@ -188,7 +201,7 @@ func (b *batch) explain(ctx context.Context, folder string, i int) error {
 
 // makeSafely is make, with a panic turned into an error: one cut that meets a fault of ours
 // must not end the others.
-func (b *batch) makeSafely(ctx context.Context, folder string, i int) (err error) {
+func (b *cutting) makeSafely(ctx context.Context, folder string, i int) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.Log.ErrorContext(ctx, "panic", "job", b.job.ID, "panic", p, "stack", string(debug.Stack()))
@@ -200,7 +213,7 @@ func (b *batch) makeSafely(ctx context.Context, folder string, i int) (err error
 
 // make makes the result of cut i: the object of a cutout or, if it selects no pixel, a text
 // that says so (SODA 1.0, section 3.4.1).
-func (b *batch) make(ctx context.Context, folder string, i int) error {
+func (b *cutting) make(ctx context.Context, folder string, i int) error {
 	began := time.Now()
 	c := b.cuts[i]
 	if err := b.open(ctx, c.ID); err != nil {
@@ -230,11 +243,11 @@ func (b *batch) make(ctx context.Context, folder string, i int) error {
 }
 
 // open opens the dataset of an ID, unless it is the one at work.
-func (b *batch) open(ctx context.Context, id string) error {
+func (b *cutting) open(ctx context.Context, id string) error {
 	if b.dataset != nil && b.dataset.ID == id {
 		return nil
 	}
-	b.close()
+	b.closeDataset()
 	dataset, err := b.Archive.Resolve(ctx, id, archive.Owner(b.job))
 	if err != nil {
 		return err
@@ -248,7 +261,7 @@ func (b *batch) open(ctx context.Context, id string) error {
 }
 
 // plan plans a cut of the dataset at work.
-func (b *batch) plan(ctx context.Context, request cutout.Request) (*cutout.Plan, error) {
+func (b *cutting) plan(ctx context.Context, request cutout.Request) (*cutout.Plan, error) {
 	request.Source.Object, request.Source.Generation, request.Source.Version = b.dataset.Object, b.source.Generation(), b.Version
 	file, err := b.dataset.FITS(ctx, b.Indexes, b.source, &b.count)
 	if err != nil {
@@ -277,7 +290,7 @@ func stem(name string) string {
 }
 
 // writeText makes a text the result of cut i.
-func (b *batch) writeText(ctx context.Context, folder string, i int, name, text string, r uws.Result) error {
+func (b *cutting) writeText(ctx context.Context, folder string, i int, name, text string, r uws.Result) error {
 	r.MIME = "text/plain"
 	return b.write(ctx, folder, i, name+".txt", r, func(out io.Writer) error {
 		_, err := io.WriteString(out, text+"\n")
@@ -287,13 +300,13 @@ func (b *batch) writeText(ctx context.Context, folder string, i int, name, text 
 
 // write makes an object under folder, whole or not at all, and r the result of cut i. The
 // names of several results end in the number of the cut.
-func (b *batch) write(ctx context.Context, folder string, i int, name string, r uws.Result, fill func(io.Writer) error) error {
+func (b *cutting) write(ctx context.Context, folder string, i int, name string, r uws.Result, fill func(io.Writer) error) error {
 	r.ID, r.Name = b.id(i), name
 	if len(b.cuts) > 1 {
 		ext := path.Ext(name)
 		r.Name = fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(name, ext), i+1, ext)
 	}
-	out, err := b.Results.Create(ctx, folder+"/"+r.Name, r.MIME)
+	out, err := b.Worker.Results.Create(ctx, folder+"/"+r.Name, r.MIME)
 	if err != nil {
 		return err
 	}
