@@ -34,6 +34,7 @@ var levels = [][]string{
 	{"pkg/api", "pkg/worker", "pkg/signer"},
 	{"pkg/app/settings", "pkg/app/archives"},
 	{"pkg/app/local", "pkg/app/cloud"},
+	{"pkg/doctor"},
 	{"functions/register"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
 	{"functions", "functions/emulated"},

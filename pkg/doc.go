@@ -8,6 +8,7 @@
 //	functions/emulated                       the cloud in small: the functions over emulators
 //	terraform                                an environment on Google Cloud; its package tests the plans
 //	functions/{soda,cutout,signer}           register one function each; functions runs one here
+//	doctor                                   examines a deployment, and says what to mend
 //	app/local  app/cloud                     the places that name backends: of one machine, of Google Cloud
 //	app/settings  app/archives               what an operator says, alike in both
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results

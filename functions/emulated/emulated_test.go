@@ -19,6 +19,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
+	"github.com/seltzer-soda/seltzer/pkg/doctor"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	_ "github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
@@ -160,6 +161,12 @@ func TestCutouts(t *testing.T) {
 	t.Run("available", func(t *testing.T) {
 		if answer, text := ask(t, still, http.MethodGet, c.URL+"/availability", nil); answer.StatusCode != http.StatusOK || !strings.Contains(text, "<vosi:available>true<") {
 			t.Errorf("%s\n%s", answer.Status, text)
+		}
+	})
+	t.Run("sound, as its doctor says", func(t *testing.T) {
+		findings, err := doctor.Examine(t.Context(), doctor.Config{URL: c.URL})
+		if err != nil || doctor.Count(findings)[doctor.OK] != len(findings) {
+			t.Errorf("%v: %+v", err, findings)
 		}
 	})
 	t.Run("sync", func(t *testing.T) {

@@ -81,6 +81,7 @@ run "by_choice" {
   command = plan
 
   variables {
+    public                 = true
     results_retention_days = 7
     edge                   = { domain = "soda.example.org", iap_members = ["group:astronomers@example.org"] }
     budget                 = { billing_account = "012345-6789AB-CDEF01", amount = 100.9 }
