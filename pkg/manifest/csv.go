@@ -57,6 +57,8 @@ func numbered(fields []field) []int {
 
 func (s *csvSource) fields() []field { return s.names }
 
+func (s *csvSource) close() {}
+
 func (s *csvSource) next(cells []cell) error {
 	s.bound.left = maxRow
 	record, err := s.r.Read()

@@ -31,6 +31,8 @@ func openJSONLines(m *Reader) (source, error) {
 
 func (s *linesSource) fields() []field { return nil }
 
+func (s *linesSource) close() {}
+
 func (s *linesSource) next(cells []cell) error {
 	line, err := s.line()
 	if err != nil {
@@ -135,6 +137,8 @@ func (s *arraySource) explain(err error) error {
 	}
 	return usage("the array of rows is no JSON: %w", err)
 }
+
+func (s *arraySource) close() {}
 
 func (s *arraySource) next(cells []cell) error {
 	raw, err := s.raw()

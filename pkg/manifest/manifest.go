@@ -128,6 +128,8 @@ type source interface {
 
 	// skip leaves out n rows, or fewer if there are no more.
 	skip(n int64) error
+
+	close()
 }
 
 // rowError is what is wrong with one row alone.
@@ -143,8 +145,8 @@ func usage(format string, args ...any) error {
 
 func badRow(format string, args ...any) error { return &rowError{usage(format, args...)} }
 
-// format is a kind of file.
-type format struct {
+// kind is a format of files.
+type kind struct {
 	name     string
 	suffixes []string
 	is       func(start []byte) bool // by its first bytes; nil: by its name alone
@@ -152,7 +154,10 @@ type format struct {
 }
 
 // formats is the table of formats, the surest ones first.
-var formats = []format{
+var formats = []kind{
+	{"Parquet", []string{".parquet", ".parq"}, func(b []byte) bool { return bytes.HasPrefix(b, []byte("PAR1")) }, openParquet},
+	{"VOTable", []string{".vot", ".votable", ".xml"}, func(b []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("<")) }, openVOTable},
+	{"ECSV", []string{".ecsv"}, func(b []byte) bool { return bytes.HasPrefix(b, []byte("# %ECSV")) }, openECSV},
 	{"JSON", []string{".json"}, func(b []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("[")) }, openJSON},
 	{"JSON lines", []string{".jsonl", ".ndjson"}, func(b []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")) }, openJSONLines},
 	{"CSV", []string{".csv", ".txt"}, nil, openCSV},
@@ -171,7 +176,7 @@ type Reader struct {
 	ctx      context.Context
 	r        io.ReaderAt
 	size     int64
-	format   *format
+	format   *kind
 	fields   []field
 	defaults []cell // by the numbers in Columns
 	ignored  []string
@@ -210,6 +215,7 @@ func Open(ctx context.Context, r io.ReaderAt, size int64, name string, defaults 
 	if err != nil {
 		return nil, m.failed(err)
 	}
+	defer s.close()
 	m.fields = s.fields()
 	return m, m.checkFields()
 }
@@ -342,8 +348,11 @@ func (m *Reader) name() string {
 func (m *Reader) Rows(first int64) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		s, err := m.format.open(m)
-		if err == nil && first > 1 {
-			err = s.skip(first - 1)
+		if err == nil {
+			defer s.close()
+			if first > 1 {
+				err = s.skip(first - 1)
+			}
 		}
 		scales := m.scales()
 		cells := make([]cell, len(Columns))
