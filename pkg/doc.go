@@ -14,7 +14,7 @@
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
 //	batch                                    a manifest's rows → parts, packages, a manifest of results
 //	demo                                     the archive that a newcomer's server shows
-//	auth  auth/accounts                      who is asking · which service account
+//	auth/accounts → auth → auth/tokens       which service account · who is asking · tokens that hold
 //	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud

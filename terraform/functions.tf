@@ -11,7 +11,15 @@ locals {
     SELTZER_TOPIC_BULK        = "bulk"
     SELTZER_ARCHIVES          = join(",", local.archives)
     SELTZER_AUTHORITY         = var.authority
-  })
+  }, length(local.groups) == 0 ? {} : { SELTZER_GROUPS = join(",", local.groups) })
+  # How soda knows who asks.
+  auth_environment = merge({ SELTZER_AUTH = var.auth.mode }, { for name, value in {
+    SELTZER_PROXY_ACCOUNT = var.auth.proxy_account
+    SELTZER_ISSUER        = var.auth.issuer
+    SELTZER_USER_AUDIENCE = var.auth.audience
+    SELTZER_USER_CLAIM    = var.auth.user_claim
+    SELTZER_GROUPS_CLAIM  = var.auth.groups_claim
+  } : name => value if value != null })
   cutout_environment = merge(local.work_environment, {
     SELTZER_RESULTS_BUCKET = google_storage_bucket.results.name
     SELTZER_PUSH_ACCOUNT   = google_service_account.account["push"].email
@@ -45,13 +53,12 @@ module "soda" {
   ingress         = var.edge == null ? "ALLOW_ALL" : "ALLOW_INTERNAL_AND_GCLB"
   scaling         = merge(var.scaling.soda, { requests = local.watch_connections * local.watchers })
   timeout_seconds = max(var.sync_wait_seconds, 20) + 10 # WAIT blocks for 20 s
-  environment = merge(local.work_environment, {
+  environment = merge(local.work_environment, local.auth_environment, {
     SELTZER_PUBLIC_URL    = local.public_url
     SELTZER_SIGNER_URL    = module.signer.url
-    SELTZER_AUTH          = var.auth.mode
     SELTZER_MAX_EXECUTION = "${var.cutout_timeout_seconds - 30}s"
     SELTZER_SYNC_WAIT     = "${var.sync_wait_seconds}s"
-  }, var.auth.proxy_account == null ? {} : { SELTZER_PROXY_ACCOUNT = var.auth.proxy_account })
+  })
 
   depends_on = [google_project_iam_member.build, google_project_iam_member.firestore, google_storage_bucket_iam_member.archive]
 }

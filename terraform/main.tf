@@ -16,6 +16,7 @@ locals {
   public_url = var.edge == null ? local.url.soda : "https://${var.edge.domain}"
 
   archives = [for name, a in var.archives : "${name}=${a.url}"]
+  groups   = flatten([for name, a in var.archives : [for g in a.groups : "${name}=${g}"]])
   # Buckets that the functions get the right to read, each once.
   archive_buckets = toset([for a in values(var.archives) : split("/", a.url)[2] if a.grant && startswith(a.url, "gs://")])
 }

@@ -3,6 +3,11 @@ output "accounts" {
   value       = { for name, a in google_service_account.account : name => a.email }
 }
 
+output "iap_audience" {
+  description = "For whom Identity-Aware Proxy's assertions are, for auth.audience; null without an edge."
+  value       = one([for b in google_compute_backend_service.edge : "/projects/${var.project_number}/global/backendServices/${b.generated_id}"])
+}
+
 output "load_balancer_address" {
   description = "Where the domain of the edge must point (an A record); null without an edge."
   value       = one([for a in google_compute_global_address.edge : a.address])
@@ -14,7 +19,7 @@ output "packages" {
 }
 
 output "proxy_account" {
-  description = "Service account of the proxy that mode header believes; empty in mode none."
+  description = "Service account of the proxy that mode header believes; empty in others."
   value       = var.auth.proxy_account == null ? "" : var.auth.proxy_account
 }
 

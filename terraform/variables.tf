@@ -3,10 +3,12 @@ variable "archives" {
     Archives of images, by the name that their IDs carry: ivo://AUTHORITY/NAME?path is the object URL/path.
     url is gs://BUCKET or gs://BUCKET/FOLDER, or https:// of a public server. grant says whether the
     functions get the right to read the bucket here; false for a public bucket, or one whose owner grants it.
+    groups are those whose members alone see the archive; none makes it public to all who may ask.
   EOT
   type = map(object({
-    url   = string
-    grant = optional(bool, true)
+    url    = string
+    grant  = optional(bool, true)
+    groups = optional(list(string), [])
   }))
 
   validation {
@@ -21,26 +23,53 @@ variable "archives" {
     condition     = alltrue([for a in values(var.archives) : can(regex("^(gs://[a-z0-9][a-z0-9._-]+[a-z0-9]|https://[^/?#, ]+)(/[^?#, ]*)?$", a.url))])
     error_message = "A url in archives is none of gs://BUCKET, gs://BUCKET/FOLDER and https://HOST/FOLDER, without commas."
   }
+  validation {
+    condition     = alltrue([for g in flatten([for a in values(var.archives) : a.groups]) : can(regex("^[^, ]([^,]*[^, ])?$", g))])
+    error_message = "A group in archives is empty, holds a comma, or has blanks around it."
+  }
 }
 
 variable "auth" {
   description = <<-EOT
     Who may ask, once a request has reached soda: mode none is public, header believes the
-    header X-Auth-Request-User of a proxy that runs as proxy_account and is then soda's only caller.
+    header X-Auth-Request-User of a proxy that runs as proxy_account and is then soda's only caller,
+    iap believes the assertions of Identity-Aware Proxy for audience (/projects/NUMBER/global/backendServices/ID,
+    the output iap_audience), oidc the tokens that issuer signed for audience. The claims of iap and oidc that
+    name the user and their groups are email and hd, or sub and groups, unless user_claim and groups_claim say otherwise.
   EOT
   type = object({
     mode          = optional(string, "none")
     proxy_account = optional(string)
+    issuer        = optional(string)
+    audience      = optional(string)
+    user_claim    = optional(string)
+    groups_claim  = optional(string)
   })
   default = {}
 
   validation {
-    condition     = contains(["none", "header"], var.auth.mode)
-    error_message = "auth.mode is none or header."
+    condition     = contains(["none", "header", "iap", "oidc"], var.auth.mode)
+    error_message = "auth.mode is none, header, iap or oidc."
   }
   validation {
     condition     = (var.auth.mode == "header") == (var.auth.proxy_account != null)
-    error_message = "auth.proxy_account is the e-mail address of the proxy's service account in mode header, and is left out in mode none."
+    error_message = "auth.proxy_account is the e-mail address of the proxy's service account in mode header, and is left out in others."
+  }
+  validation {
+    condition     = (var.auth.mode == "oidc") == (var.auth.issuer != null) && (var.auth.issuer == null ? true : can(regex("^https://[^?# ]+$", var.auth.issuer)))
+    error_message = "auth.issuer is the https URL of who signs users' tokens in mode oidc, and is left out in others."
+  }
+  validation {
+    condition     = contains(["iap", "oidc"], var.auth.mode) == (var.auth.audience != null)
+    error_message = "auth.audience is whom users' tokens are for in modes oidc and iap (there first apply without, and take the output iap_audience), and is left out in others."
+  }
+  validation {
+    condition     = var.auth.mode != "iap" || try(length(var.edge.iap_members) > 0, false)
+    error_message = "auth.mode iap wants an edge with iap_members."
+  }
+  validation {
+    condition     = var.auth.mode != "none" || length(flatten([for a in values(var.archives) : a.groups])) == 0
+    error_message = "An archive has groups, and auth.mode none does not ask who belongs to them."
   }
 }
 
@@ -203,6 +232,10 @@ variable "public" {
   validation {
     condition     = !(var.public && var.auth.mode == "header")
     error_message = "public is refused in auth.mode header: then only the proxy may reach soda, or anybody could say who he is."
+  }
+  validation {
+    condition     = var.public || var.auth.mode != "oidc"
+    error_message = "public is wanted in auth.mode oidc: Google would take users' tokens for its own, and refuse them."
   }
 }
 

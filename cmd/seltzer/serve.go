@@ -21,15 +21,20 @@ import (
 )
 
 type serve struct {
-	Listen    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 takes a free one."`
-	Data      string   `default:"seltzer-data" type:"path" placeholder:"DIR" help:"Folder for jobs, results and the signing key; made if it is not there (./seltzer-data)."`
-	Archive   []string `placeholder:"NAME=DIR|URL" sep:"none" help:"Serve the FITS files of a folder or URL: DIR/sub/x.fits has the ID ivo://localhost/NAME?sub/x.fits. Repeatable. Without it a demo archive is made and served."`
-	PublicURL string   `placeholder:"URL" help:"URL under which clients reach the service, if that is not the address it listens on. All links begin with it."`
-	Auth      string   `default:"" placeholder:"MODE" help:"Who may ask. local: one user, who sees every job (the default on a loopback address). none: public; a job is reached by its id. header: the user that a proxy names in X-Auth-Request-User."`
-	Trust     []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes (${default})."`
-	Memory    int64    `default:"512" placeholder:"MIB" help:"Memory in MiB that all jobs together may use (${default})."`
-	MaxCutout int64    `default:"16384" placeholder:"MIB" help:"Size in MiB of the largest cutout (${default})."`
-	Verbose   bool     `short:"v" help:"Log more."`
+	Listen      string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 takes a free one."`
+	Data        string   `default:"seltzer-data" type:"path" placeholder:"DIR" help:"Folder for jobs, results and the signing key; made if it is not there (./seltzer-data)."`
+	Archive     []string `placeholder:"NAME=DIR|URL" sep:"none" help:"Serve the FITS files of a folder or URL: DIR/sub/x.fits has the ID ivo://localhost/NAME?sub/x.fits. Repeatable. Without it a demo archive is made and served."`
+	PublicURL   string   `placeholder:"URL" help:"URL under which clients reach the service, if that is not the address it listens on. All links begin with it."`
+	Groups      []string `placeholder:"NAME=GROUP" sep:"none" help:"Show the archive NAME to members of GROUP alone; to others its IDs are unknown. Repeatable."`
+	Auth        string   `default:"" placeholder:"MODE" help:"Who may ask. local: one user, who sees everything (the default on a loopback address). none: public; a job is reached by its id. header: the user that a proxy names in X-Auth-Request-User, with their groups in X-Auth-Request-Groups. oidc: users send a token as Authorization: Bearer, or as a password. iap: behind Google's Identity-Aware Proxy."`
+	Trust       []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes (${default})."`
+	Issuer      string   `placeholder:"URL" help:"Who signs users' tokens, for --auth oidc: its keys are found by URL/.well-known/openid-configuration."`
+	Audience    string   `placeholder:"NAME" help:"Whom users' tokens must be for, for --auth oidc and iap: the client's id there, mostly."`
+	UserClaim   string   `placeholder:"CLAIM" help:"The claim of tokens that names the user (sub; with --auth iap email)."`
+	GroupsClaim string   `placeholder:"CLAIM" help:"The claim of tokens that names the user's groups (groups; with --auth iap hd)."`
+	Memory      int64    `default:"512" placeholder:"MIB" help:"Memory in MiB that all jobs together may use (${default})."`
+	MaxCutout   int64    `default:"16384" placeholder:"MIB" help:"Size in MiB of the largest cutout (${default})."`
+	Verbose     bool     `short:"v" help:"Log more."`
 }
 
 // Help is what seltzer serve --help adds.
@@ -39,7 +44,8 @@ the store of results. Jobs survive a crash: what was acknowledged goes on at the
 
     seltzer serve
     seltzer serve --archive real=/data/fits --archive dss=https://example.org/dss/
-    seltzer serve --listen 0.0.0.0:8080 --public-url https://cutouts.example.org --auth header`
+    seltzer serve --listen 0.0.0.0:8080 --public-url https://cutouts.example.org --auth header
+    seltzer serve --archive dr1=/data/dr1 --archive new=/data/new --groups new=team --auth oidc --issuer https://login.example.org --audience seltzer`
 }
 
 // Time-outs of a server that strangers talk to. Sync requests wait for their cutout and WAIT
@@ -78,7 +84,8 @@ func (c *serve) Run(s *streams) error {
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 	service, openErr := local.Open(ctx, local.Config{
 		Settings: local.Settings{
-			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Auth: c.Auth, Trusted: c.Trust,
+			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Groups: c.Groups, Auth: c.Auth, Trusted: c.Trust,
+			Issuer: c.Issuer, UserAudience: c.Audience, UserClaim: c.UserClaim, GroupsClaim: c.GroupsClaim,
 			Memory: c.Memory, MaxCutout: c.MaxCutout,
 		},
 		Version: version(), Log: log,
@@ -110,9 +117,9 @@ func (c *serve) chooseAuth(l net.Listener) error {
 		c.Auth = "local"
 	case c.Auth == "":
 		c.Auth = "none" // so that the other errors can be found too
-		return fault.New(fault.Usage, "", "%s can be reached from other machines: say with --auth who may ask (%s)", c.Listen, strings.Join(auth.Names, ", "))
+		return fault.New(fault.Usage, "", "%s can be reached from other machines: say with --auth who may ask (%s)", c.Listen, strings.Join(auth.Names(), ", "))
 	case c.Auth == "local" && !loopback:
-		return fault.New(fault.Usage, "", "--auth local shows every job to everybody who reaches %s; want none or header, or a loopback address", c.Listen)
+		return fault.New(fault.Usage, "", "--auth local shows every job to everybody who reaches %s; want another mode, or a loopback address", c.Listen)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, err := archives.Open(ctx, p.Authority, p.Archives, nil)
+	archive, err := archives.Open(ctx, archives.Config{Authority: p.Authority, Archives: p.Archives, Groups: p.Groups})
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +42,11 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushed, err := p.Only(ctx, w.Handler(), p.PushAccount)
+	pushed, err := p.Only(w.Handler(), p.PushAccount)
 	if err != nil {
 		return nil, err
 	}
-	swept, err := p.Only(ctx, w.Handler(), p.SweepAccount)
+	swept, err := p.Only(w.Handler(), p.SweepAccount)
 	if err != nil {
 		return nil, err
 	}

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
-	"github.com/seltzer-soda/seltzer/pkg/auth/accounts/accountstest"
+	"github.com/seltzer-soda/seltzer/pkg/auth/tokens/tokenstest"
 )
 
 // Who may call which route, where callers must prove who they are. A push that is let in
 // names a job that is not there, which is acknowledged.
 func TestCallersProveWhoTheyAre(t *testing.T) {
-	i := accountstest.New(t)
+	i := tokenstest.New(t)
 	c := start(t, "SELTZER_INSECURE=false", "SELTZER_TOKEN_ISSUER="+i.URL)
 	const push, sweep, soda = "push@example.org", "sweep@example.org", "soda@example.org"
 	here := c.URL // the audience
@@ -26,7 +26,7 @@ func TestCallersProveWhoTheyAre(t *testing.T) {
 		"a stranger":              i.Token(t, "eve@example.org", here, nil),
 		"for another function":    i.Token(t, push, "https://other.example.org", nil),
 		"an expired one":          i.Token(t, push, here, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}),
-		"signed by another key":   i.Sign(t, "RS256", accountstest.NewKey(t), i.ID, push, here, nil),
+		"signed by another key":   i.Sign(t, "RS256", tokenstest.NewKey(t), "1", push, here, nil),
 		"whose signature is gone": strings.Join(strings.Split(i.Token(t, push, here, nil), ".")[:2], ".") + ".SIGNATURE_REMOVED_BY_GOOGLE",
 	}
 	message := `{"message":{"data":"` + base64.StdEncoding.EncodeToString([]byte("none")) + `","messageId":"1"},"subscription":"s"}`

@@ -31,5 +31,5 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Only(ctx, signer.Handler(jobs, sign, p.Log), p.SodaAccount)
+	return p.Only(signer.Handler(jobs, sign, p.Log), p.SodaAccount)
 }

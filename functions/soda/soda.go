@@ -10,7 +10,6 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/archives"
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
-	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 )
@@ -30,12 +29,12 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, err := archives.Open(ctx, p.Authority, p.Archives, nil)
+	archive, err := archives.Open(ctx, archives.Config{Authority: p.Authority, Archives: p.Archives, Groups: p.Groups})
 	if err != nil {
 		return nil, err
 	}
 	p.Keep(archive.Close)
-	mode, err := p.Mode(ctx)
+	mode, err := p.Mode()
 	if err != nil {
 		return nil, err
 	}
@@ -46,9 +45,8 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	limits := api.DefaultLimits
 	limits.MaxExecution, limits.SyncWait = p.MaxExecution, p.SyncWait
 	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
-	_, anonymous := mode.(auth.None)
 	return http.StripPrefix(base.Path, api.New(api.Config{
-		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log, CORS: anonymous,
+		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log,
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},

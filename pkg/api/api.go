@@ -66,7 +66,6 @@ type Config struct {
 	Batches   Batches
 	Checks    []Check        // what /availability asks
 	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of indexMemory
-	CORS      bool           // let pages of other origins read the answers: only where nothing ambient authenticates
 	Log       *slog.Logger
 }
 
@@ -144,9 +143,6 @@ func (s *server) resources() map[string]methods {
 // sameOrigin refuses what other sites' pages make a browser send, where the service knows
 // who asks by something that browsers add unasked: a cookie, a network, a machine.
 func (s *server) sameOrigin(next http.Handler) http.Handler {
-	if s.CORS {
-		return next
-	}
 	deny := func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fault.New(fault.Forbidden, "api", "a page of another site sent this request; send it from a program, or from a page of this service"))
 	}
@@ -170,11 +166,12 @@ func (s *server) sameOrigin(next http.Handler) http.Handler {
 // publicPaths are documents that are the same for everybody, and never ask who that is.
 var publicPaths = []string{"/links", "/examples", "/capabilities", "/availability", "/openapi.json"}
 
-// open reports whether pages of any site may read the answer. What a user serves to
-// themselves is for their eyes alone.
+// open reports whether pages of any site may send the request and read the answer: where
+// nothing ambient says who asks, a page has no more power than its user gave it. What a user
+// serves to themselves is for their eyes alone.
 func (s *server) open(r *http.Request) bool {
 	_, local := s.Auth.(auth.Local)
-	return s.CORS || !local && slices.Contains(publicPaths, r.URL.Path)
+	return !s.Auth.Ambient(r) || !local && slices.Contains(publicPaths, r.URL.Path)
 }
 
 // methods maps the methods of a resource to what they do.

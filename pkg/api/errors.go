@@ -74,7 +74,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	if a.status == http.StatusUnauthorized {
-		h.Set("WWW-Authenticate", `Bearer realm="seltzer"`)
+		h["Www-Authenticate"] = s.Auth.Challenges(r)
 	}
 	sayError(w, r, a.status, code, fault.Sentence(err))
 }

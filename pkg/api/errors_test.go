@@ -19,6 +19,9 @@ import (
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/local"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/auth/tokens/tokenstest"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -172,6 +175,34 @@ func TestErrors(t *testing.T) {
 		s.peer = "192.0.2.1:1"
 		checkError(t, s.ask("GET", "/async", nil), "past the proxy", 401, "AuthenticationError: the service takes requests only through its proxy; ask at the public address")
 	})
+	t.Run("who asks by a token", func(t *testing.T) {
+		i := tokenstest.New(t)
+		s := startService(t, "oidc", func(c *local.Config) { c.Issuer, c.UserAudience = i.URL, "seltzer" })
+		for _, tt := range []struct{ what, authorization, want string }{
+			{"nobody", "", "log in first: send a token as Authorization: Bearer, or as the password of Basic"},
+			{"no password", "Basic YWRhOg==", "the header Authorization: Basic has no password; want a token as the password"},
+			{"two schemes", "Digest x", "the header Authorization is not one Bearer token"},
+			{"no token", "Bearer x", "the token does not hold; want one that " + i.URL + " signed for seltzer"},
+			{"a long one", "Bearer " + strings.Repeat("x", 16385), "the token has 16385 bytes; want at most 16384"},
+			{"an old one", "Bearer " + i.Token(t, "ada", "seltzer", map[string]any{"exp": 1767225600}), "the token held until 2026-01-01T00:00:00Z; log in again"},
+			{"one of nobody", "Bearer " + i.Token(t, "ada", "seltzer", map[string]any{"sub": nil}), "the token names no user: its claim sub is missing, or cannot be shown"},
+		} {
+			s.as = http.Header{}
+			if tt.authorization != "" {
+				s.as.Set("Authorization", tt.authorization)
+			}
+			checkError(t, s.ask("GET", "/async", nil), tt.what, 401, "AuthenticationError: "+tt.want)
+		}
+		s = startService(t, "oidc", func(c *local.Config) { c.Issuer, c.UserAudience, c.UserClaim = i.URL, "seltzer", "email" })
+		s.as = http.Header{"Authorization": {"Bearer " + i.Token(t, "ada@example.org", "seltzer", map[string]any{"email_verified": false})}}
+		checkError(t, s.ask("GET", "/async", nil), "a mail address that is claimed", 401, "AuthenticationError: the token names an e-mail address that its issuer does not vouch for; confirm it there, and log in again")
+		s = startService(t, "iap", func(c *local.Config) { c.Google, c.UserAudience = i.URL, "/projects/1" })
+		checkError(t, s.ask("GET", "/async", nil), "past the proxy", 401, "AuthenticationError: the service takes requests only through Identity-Aware Proxy; ask at the public address")
+		i.Down(true)
+		s.as = http.Header{}
+		s.as.Set(auth.AssertionHeader, i.Curve(t, "ada@example.org", "/projects/1", nil))
+		checkError(t, s.ask("GET", "/async", nil), "no keys", 503, "ServiceUnavailable: tokens cannot be verified at the moment: "+i.URL+" does not give its keys; ask again later")
+	})
 	t.Run("busy", func(t *testing.T) {
 		small := limits
 		small.Waiters, small.SyncWait = 1, time.Nanosecond
@@ -249,6 +280,12 @@ var unseen = map[string]string{
 	"this service takes no manifests":                                                                                "of a service that was set up so",
 	"this service takes no file itself; put the manifest into your folder below %s/owners/, and send its name as %s": "of the cloud",
 	"%s=%.100q is a name, and this service has no folders of manifests; send the file itself":                        "of a service that was set up so",
+
+	"there is no audience of tokens; want for whom they must be":                                                          "of the configuration",
+	"the issuer of tokens %q is no https URL; want one such as https://login.example.org":                                 "of the configuration",
+	"mode iap has no audience; want that of the backend service's assertions, /projects/NUMBER/global/backendServices/ID": "of the configuration",
+	"mode oidc has the issuer %q and the audience %q; want both: who signs users' tokens, and whom they must be for":      "of the configuration",
+
 	"panic at %q: %v": "needs a fault of ours; the text never leaves the log",
 	"the section %s misses the image, whose pixels are %s": "204 of sync, and a text of async",
 }
@@ -257,7 +294,7 @@ var unseen = map[string]string{
 // is one that TestErrors met.
 func everyErrorIsSeen(t *testing.T) {
 	formats := regexp.MustCompile(`%[-+.#0-9]*[a-zA-Z]`)
-	for _, dir := range []string{".", "../soda", "../stencil", "../pixel", "../auth", "../uws"} {
+	for _, dir := range []string{".", "../soda", "../stencil", "../pixel", "../auth", "../auth/tokens", "../uws"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatal(dir, err)

@@ -66,7 +66,7 @@ func (s *server) looking(w http.ResponseWriter, r *http.Request) (archive.Viewer
 	if errors.Is(err, fault.Unauthenticated) {
 		return archive.Viewer{}, nil
 	}
-	if err == nil && caller.Name != "" && !s.CORS {
+	if err == nil && caller.Name != "" && s.Auth.Ambient(r) {
 		w.Header().Del("Access-Control-Allow-Origin")
 	}
 	return viewer(caller), err

@@ -82,7 +82,7 @@ func service(t *testing.T, change func(*Config)) (http.Handler, *counting) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Archive: resolver, Auth: auth.None{}, PublicURL: "https://soda.example.org", Log: slog.New(slog.DiscardHandler), CORS: true}
+	c := Config{Archive: resolver, Auth: auth.None{}, PublicURL: "https://soda.example.org", Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}
@@ -315,14 +315,13 @@ func TestOpenDocuments(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		mode auth.Mode
-		cors bool
 		want string
 		code int
 	}{
-		{"public", auth.None{}, true, "*", 200}, {"behind a proxy", auth.Header{}, false, "*", 200}, {"one user's own", auth.Local{}, false, "", 403},
+		{"public", auth.None{}, "*", 200}, {"behind a proxy", auth.Header{}, "*", 200}, {"one user's own", auth.Local{}, "", 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			h, _ := service(t, func(c *Config) { c.Auth, c.CORS = tt.mode, tt.cors })
+			h, _ := service(t, func(c *Config) { c.Auth = tt.mode })
 			for _, path := range publicPaths {
 				w := ask(t, h, "GET", path, nil, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "cors")
 				if w.Code != tt.code || w.Header().Get("Access-Control-Allow-Origin") != tt.want || w.Header().Get("Access-Control-Allow-Credentials") != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,8 +28,9 @@ const (
 // service is a whole service over the demo archive, in this process.
 type service struct {
 	*local.Service
-	user string // who asks; "" where nobody is known
-	peer string // the address that requests come from
+	user string      // who asks in mode header; "" where nobody is known
+	as   http.Header // what each request carries besides, such as who asks in other modes
+	peer string      // the address that requests come from
 }
 
 // demoDir holds the demo archive, once it was made for all tests; that takes a second or two.
@@ -51,13 +53,20 @@ func TestMain(m *testing.M) {
 
 func newService(t testing.TB, mode string, limits api.Limits) *service {
 	t.Helper()
+	return startService(t, mode, func(c *local.Config) { c.Limits = limits })
+}
+
+func startService(t testing.TB, mode string, change func(*local.Config)) *service {
+	t.Helper()
 	if err := makeDemo(); err != nil {
 		t.Fatal(err)
 	}
-	s, err := local.Open(t.Context(), local.Config{
+	c := local.Config{
 		Settings: local.Settings{Data: filepath.Join(t.TempDir(), "data"), PublicURL: base, Archives: []string{"demo=" + demoDir}, Auth: mode, Trusted: []string{"10.0.0.1/32"}, Memory: 1 << 28, MaxCutout: 1 << 20},
-		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)), Limits: limits,
-	})
+		Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}
+	change(&c)
+	s, err := local.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +105,8 @@ func (s *service) send(method, path string, header http.Header, body string) *ht
 	if s.user != "" {
 		r.Header.Set("X-Auth-Request-User", s.user)
 	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, s.as)
+	maps.Copy(r.Header, header)
 	w := httptest.NewRecorder()
 	s.Front.ServeHTTP(w, r)
 	return w

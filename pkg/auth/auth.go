@@ -1,14 +1,15 @@
 // Package auth says who is asking. A mode reads it from a request; the owner rules of
 // UWS 1.1 (section 3) follow from the [Caller].
 //
-// To add a mode: write a type with the one method of [Mode] in a file of its own, and
-// name it in [New].
+// To add a mode: write a type with the methods of [Mode] in a file of its own, and name it in
+// the table modes.
 package auth
 
 import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
@@ -34,76 +35,88 @@ func (c Caller) May(j *uws.Job) error {
 // list, because it would show strangers' ids.
 func (c Caller) Lists() bool { return c.All || c.Name != "" }
 
-// Mode reads from a request who is asking.
+// maxName is how long the name of a caller may be in bytes.
+const maxName = 256
+
+// named returns the caller of a name and groups that somebody vouches for. ok is false if
+// the name is none that can be shown.
+func named(name string, groups []string) (c Caller, ok bool) {
+	if name = strings.TrimSpace(name); name == "" || len(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return c, false
+	}
+	c.Name = name
+	for _, group := range groups {
+		if group = strings.TrimSpace(group); group != "" {
+			c.Groups = append(c.Groups, group)
+		}
+	}
+	return c, true
+}
+
+// Mode reads from a request who is asking. Methods are safe for concurrent use.
 type Mode interface {
 	// Caller returns who is asking. The error is [fault.Unauthenticated] if the mode
-	// wants to know and cannot tell.
+	// wants to know and cannot tell, [fault.Unavailable] if it cannot tell for the moment.
 	Caller(r *http.Request) (Caller, error)
+
+	// Ambient reports whether a browser sends unasked what tells who is asking in r: a
+	// cookie, a password that it remembers, the network that it is in. Then a page of
+	// another site can make it ask in its user's name.
+	Ambient(r *http.Request) bool
+
+	// Challenges returns how to log in, for the header WWW-Authenticate of an answer to r
+	// (RFC 9110, section 11.6.1).
+	Challenges(r *http.Request) []string
 }
 
-// Names holds the names of the modes that [New] knows.
-var Names = []string{"local", "none", "header"}
-
-// New returns the mode of a name. trusted is used by header alone: the addresses of the
-// proxies that it believes. The error is [fault.Usage].
-func New(name string, trusted []netip.Prefix) (Mode, error) {
-	switch name {
-	case "local":
-		return Local{}, nil
-	case "none":
-		return None{}, nil
-	case "header":
-		return Header{Trusted: trusted}, nil
-	}
-	return nil, fault.New(fault.Usage, "auth.New", "no mode of authentication is called %q; want one of %s", name, strings.Join(Names, ", "))
+// Config is what modes are set up from. Each reads what is its own.
+type Config struct {
+	Trusted     []netip.Prefix // of header: the addresses of the proxies that are believed
+	Issuer      string         // of oidc: who signs users' tokens
+	Audience    string         // of iap and oidc: for whom they are
+	UserClaim   string         // of iap and oidc: the claim that names the user; default email or sub
+	GroupsClaim string         // of iap and oidc: the claim that names their groups; default hd or groups
+	Google      string         // of iap: who signs in place of Google, with its keys at that URL; for tests
 }
 
-// Local is one user at their own machine, who sees everything.
-type Local struct{}
-
-// Caller returns the one user.
-func (Local) Caller(*http.Request) (Caller, error) { return Caller{Name: "local", All: true}, nil }
-
-// None is a public service: everybody is anonymous.
-type None struct{}
-
-// Caller returns the anonymous caller.
-func (None) Caller(*http.Request) (Caller, error) { return Caller{}, nil }
-
-// UserHeader is the header in which a proxy says who is asking.
-const UserHeader = "X-Auth-Request-User"
-
-// Header is a service behind a proxy that authenticates, and says who it is in
-// [UserHeader]. The header is believed only from the proxy's addresses.
-type Header struct{ Trusted []netip.Prefix }
-
-// Caller returns the user that the proxy names.
-func (m Header) Caller(r *http.Request) (Caller, error) {
-	if !m.trusts(r.RemoteAddr) {
-		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "the service takes requests only through its proxy; ask at the public address")
-	}
-	return FromHeader(r)
+// modes holds the modes: their names, whether they can tell who belongs to a group, and how
+// they are set up.
+var modes = []struct {
+	name   string
+	groups bool
+	open   func(Config) (Mode, error)
+}{
+	{"local", true, func(Config) (Mode, error) { return Local{}, nil }},
+	{"none", false, func(Config) (Mode, error) { return None{}, nil }},
+	{"header", true, func(c Config) (Mode, error) { return Header{Trusted: c.Trusted}, nil }},
+	{"iap", true, newIAP},
+	{"oidc", true, newOIDC},
 }
 
-// FromHeader returns the user whom a proxy that is trusted names in [UserHeader]. The error
-// is [fault.Unauthenticated].
-func FromHeader(r *http.Request) (Caller, error) {
-	names := r.Header.Values(UserHeader)
-	if len(names) != 1 || strings.TrimSpace(names[0]) == "" || len(names[0]) > 256 {
-		return Caller{}, fault.New(fault.Unauthenticated, "auth.Caller", "log in first: the proxy named no user in %s", UserHeader)
+// Names returns the names of the modes.
+func Names() (names []string) {
+	for _, m := range modes {
+		names = append(names, m.name)
 	}
-	return Caller{Name: strings.TrimSpace(names[0])}, nil
+	return names
 }
 
-func (m Header) trusts(remote string) bool {
-	peer, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
+// New returns the mode of a name. It makes no call. The error is [fault.Usage].
+func New(name string, c Config) (Mode, error) {
+	for _, m := range modes {
+		if m.name == name {
+			return m.open(c)
+		}
 	}
-	address := peer.Addr().Unmap()
-	for _, p := range m.Trusted {
-		if p.Contains(address) {
-			return true
+	return nil, fault.New(fault.Usage, "auth.New", "no mode of authentication is called %q; want one of %s", name, strings.Join(Names(), ", "))
+}
+
+// KnowsGroups reports whether a mode can tell who belongs to a group. Where none can, nobody
+// sees the archives that are for groups.
+func KnowsGroups(name string) bool {
+	for _, m := range modes {
+		if m.name == name {
+			return m.groups
 		}
 	}
 	return false

@@ -11,7 +11,7 @@ import (
 )
 
 func TestHeaderIsBelievedOnlyFromTheProxy(t *testing.T) {
-	mode, err := New("header", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")})
+	mode, err := New("header", Config{Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}})
 	if err != nil {
 		t.Fatal(err)
 	}

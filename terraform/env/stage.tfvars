@@ -3,6 +3,6 @@ environment         = "stage"
 project_id          = "example-soda-stage"
 project_number      = "100000000002"
 authority           = "example.org"
-archives            = { dr1 = { url = "gs://example-dr1" } }
+archives            = { dr1 = { url = "gs://example-dr1" }, next = { url = "gs://example-next", groups = ["astronomers", "staff"] } }
 auth                = { mode = "header", proxy_account = "proxy@example-soda-stage.iam.gserviceaccount.com" }
 notification_emails = ["soda@example.org"]

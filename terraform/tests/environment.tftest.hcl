@@ -128,3 +128,38 @@ run "for_everybody" {
     error_message = "Google asks another host than that of the service."
   }
 }
+
+run "behind_identity_aware_proxy" {
+  command = plan
+
+  variables {
+    edge     = { domain = "soda.example.org", iap_members = ["group:astronomers@example.org"] }
+    auth     = { mode = "iap", audience = "/projects/100000000009/global/backendServices/7", groups_claim = "google.access_levels" }
+    archives = { dr1 = { url = "gs://example-dr1" }, next = { url = "gs://example-next", groups = ["accessPolicies/1/accessLevels/a", "b"] } }
+  }
+  assert {
+    condition = local.auth_environment == {
+      SELTZER_AUTH = "iap", SELTZER_USER_AUDIENCE = "/projects/100000000009/global/backendServices/7", SELTZER_GROUPS_CLAIM = "google.access_levels"
+    }
+    error_message = "soda is not told how it knows who asks."
+  }
+  assert {
+    condition     = local.work_environment.SELTZER_GROUPS == "next=accessPolicies/1/accessLevels/a,next=b"
+    error_message = "The functions are not told whom an archive is for."
+  }
+}
+
+run "with_tokens_of_users" {
+  command = plan
+
+  variables {
+    public = true
+    auth   = { mode = "oidc", issuer = "https://login.example.org", audience = "seltzer", user_claim = "email" }
+  }
+  assert {
+    condition = local.auth_environment == {
+      SELTZER_AUTH = "oidc", SELTZER_ISSUER = "https://login.example.org", SELTZER_USER_AUDIENCE = "seltzer", SELTZER_USER_CLAIM = "email"
+    }
+    error_message = "soda is not told how it knows who asks."
+  }
+}

@@ -90,3 +90,60 @@ run "public_behind_a_proxy" {
   }
   expect_failures = [var.public]
 }
+
+run "tokens_that_google_would_refuse" {
+  command = plan
+
+  variables {
+    auth = { mode = "oidc", issuer = "https://login.example.org", audience = "seltzer" }
+  }
+  expect_failures = [var.public]
+}
+
+run "tokens_of_anybody" {
+  command = plan
+
+  variables {
+    public = true
+    auth   = { mode = "oidc", issuer = "http://login.example.org", audience = "seltzer" }
+  }
+  expect_failures = [var.auth]
+}
+
+run "tokens_for_anybody" {
+  command = plan
+
+  variables {
+    public = true
+    auth   = { mode = "oidc", issuer = "https://login.example.org" }
+  }
+  expect_failures = [var.auth]
+}
+
+run "assertions_of_no_proxy" {
+  command = plan
+
+  variables {
+    auth = { mode = "iap", audience = "/projects/100000000009/global/backendServices/7" }
+  }
+  expect_failures = [var.auth]
+}
+
+run "groups_of_nobody" {
+  command = plan
+
+  variables {
+    archives = { dr1 = { url = "gs://example-dr1", groups = ["team"] } }
+  }
+  expect_failures = [var.auth]
+}
+
+run "groups_that_are_two" {
+  command = plan
+
+  variables {
+    auth     = { mode = "header", proxy_account = "proxy@example.iam.gserviceaccount.com" }
+    archives = { dr1 = { url = "gs://example-dr1", groups = ["team,staff"] } }
+  }
+  expect_failures = [var.archives]
+}

@@ -18,8 +18,13 @@
 //	SELTZER_AUTHORITY           text                        soda cutout         the authority of the archives' IDs: ivo://AUTHORITY/NAME?path
 //	SELTZER_PUBLIC_URL          URL                         soda                the URL under which clients reach the service
 //	SELTZER_SIGNER_URL          URL                         soda                the URL of the function signer, for which it takes tokens
-//	SELTZER_AUTH                text      none                                  who may ask: none (public) or header (a proxy says who)
+//	SELTZER_GROUPS              list                                            archives that are not public, as NAME=GROUP for each group that may see one, with commas between
+//	SELTZER_AUTH                text      none                                  who may ask: none (public), header (a proxy says who), iap (Google's proxy signs it) or oidc (users send tokens)
 //	SELTZER_PROXY_ACCOUNT       e-mail                                          the service account of the proxy that mode header believes
+//	SELTZER_ISSUER              URL                                             who signs users' tokens in mode oidc: a URL, below which its discovery document is
+//	SELTZER_USER_AUDIENCE       text                                            whom users' tokens must be for in modes oidc and iap: there /projects/NUMBER/global/backendServices/ID
+//	SELTZER_USER_CLAIM          text                                            the claim that names the user; empty: sub, in mode iap email
+//	SELTZER_GROUPS_CLAIM        text                                            the claim that names the user's groups; empty: groups, in mode iap hd, the domain of their account
 //	SELTZER_MAX_EXECUTION       duration  8m30s                                 the longest time of one job: the function's timeout less 30 s
 //	SELTZER_SYNC_WAIT           duration  50s                                   how long a sync request waits for its cutout
 //	SELTZER_RESULTS_BUCKET      text                        cutout signer       the bucket of results
@@ -35,6 +40,10 @@
 //
 // Of the platform: FUNCTION_TARGET and K_SERVICE. With FUNCTION_TARGET naming it, and either
 // K_SERVICE or SELTZER_PROJECT set, a function that lacks a variable ends at its start.
+//
+// A claim inside of another is named with dots: google.access_levels makes the access levels of
+// Identity-Aware Proxy groups. An archive that SELTZER_GROUPS names is unknown to all but the
+// members of its groups; soda and cutout are told the same.
 //
 // # Rights
 //
@@ -57,7 +66,7 @@
 //
 //	FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST, STORAGE_EMULATOR_HOST    where they are
 //	SELTZER_INSECURE            bool      false                                 callers prove nothing: the emulators send no tokens
-//	SELTZER_TOKEN_ISSUER        URL                                             who signs callers' tokens in place of Google; its keys are at that URL
+//	SELTZER_TOKEN_ISSUER        URL                                             who signs callers' tokens, and the assertions of mode iap, in place of Google; its keys are at that URL
 //	SELTZER_SIGNING_KEY         file                                            a key that signs results in place of IAM
 //	SELTZER_STORAGE_URL         URL       https://storage.googleapis.com        where signed URLs lead
 package cloud

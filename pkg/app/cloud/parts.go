@@ -68,27 +68,29 @@ func (p *Parts) Queue(ctx context.Context) (queue.Publisher, error) {
 }
 
 // Only lets requests of some service accounts through to next.
-func (p *Parts) Only(ctx context.Context, next http.Handler, allowed ...string) (http.Handler, error) {
+func (p *Parts) Only(next http.Handler, allowed ...string) (http.Handler, error) {
 	if p.Insecure {
 		return next, nil
 	}
-	v, err := p.verifier(ctx)
+	v, err := p.verifier()
 	if err != nil {
 		return nil, err
 	}
 	return v.Only(next, p.Log, allowed...), nil
 }
 
-func (p *Parts) verifier(ctx context.Context) (*accounts.Verifier, error) {
-	return accounts.New(ctx, accounts.Config{Audience: p.Audience, BehindIAM: p.BehindIAM, Issuer: p.TokenIssuer, KeysURL: p.TokenIssuer})
+func (p *Parts) verifier() (*accounts.Verifier, error) {
+	return accounts.New(accounts.Config{Audience: p.Audience, BehindIAM: p.BehindIAM, Issuer: p.TokenIssuer, KeysURL: p.TokenIssuer})
 }
 
 // Mode returns how the function soda knows who is asking.
-func (p *Parts) Mode(ctx context.Context) (auth.Mode, error) {
-	if p.Auth == "none" {
-		return auth.None{}, nil
+func (p *Parts) Mode() (auth.Mode, error) {
+	if p.Auth != "header" {
+		return auth.New(p.Auth, auth.Config{
+			Issuer: p.Issuer, Audience: p.UserAudience, UserClaim: p.UserClaim, GroupsClaim: p.GroupsClaim, Google: p.TokenIssuer,
+		})
 	}
-	v, err := p.verifier(ctx)
+	v, err := p.verifier()
 	if err != nil {
 		return nil, err
 	}

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
+	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -34,8 +36,13 @@ type Settings struct {
 	Authority        string        `env:"SELTZER_AUTHORITY" needs:"soda,cutout" doc:"the authority of the archives' IDs: ivo://AUTHORITY/NAME?path"`
 	PublicURL        string        `env:"SELTZER_PUBLIC_URL" needs:"soda" doc:"the URL under which clients reach the service"`
 	SignerURL        string        `env:"SELTZER_SIGNER_URL" needs:"soda" doc:"the URL of the function signer, for which it takes tokens"`
-	Auth             string        `env:"SELTZER_AUTH, default=none" doc:"who may ask: none (public) or header (a proxy says who)"`
+	Groups           []string      `env:"SELTZER_GROUPS" doc:"archives that are not public, as NAME=GROUP for each group that may see one, with commas between"`
+	Auth             string        `env:"SELTZER_AUTH, default=none" doc:"who may ask: none (public), header (a proxy says who), iap (Google's proxy signs it) or oidc (users send tokens)"`
 	ProxyAccount     string        `env:"SELTZER_PROXY_ACCOUNT" doc:"the service account of the proxy that mode header believes"`
+	Issuer           string        `env:"SELTZER_ISSUER" doc:"who signs users' tokens in mode oidc: a URL, below which its discovery document is"`
+	UserAudience     string        `env:"SELTZER_USER_AUDIENCE" doc:"whom users' tokens must be for in modes oidc and iap: there /projects/NUMBER/global/backendServices/ID"`
+	UserClaim        string        `env:"SELTZER_USER_CLAIM" doc:"the claim that names the user; empty: sub, in mode iap email"`
+	GroupsClaim      string        `env:"SELTZER_GROUPS_CLAIM" doc:"the claim that names the user's groups; empty: groups, in mode iap hd, the domain of their account"`
 	MaxExecution     time.Duration `env:"SELTZER_MAX_EXECUTION, default=8m30s" doc:"the longest time of one job: the function's timeout less 30 s"`
 	SyncWait         time.Duration `env:"SELTZER_SYNC_WAIT, default=50s" doc:"how long a sync request waits for its cutout"`
 	ResultsBucket    string        `env:"SELTZER_RESULTS_BUCKET" needs:"cutout,signer" doc:"the bucket of results"`
@@ -50,7 +57,7 @@ type Settings struct {
 	Version          string        `env:"SELTZER_VERSION, default=devel" doc:"what provenance cards call this version"`
 
 	Insecure    bool   `env:"SELTZER_INSECURE" doc:"callers prove nothing: the emulators send no tokens"`
-	TokenIssuer string `env:"SELTZER_TOKEN_ISSUER" doc:"who signs callers' tokens in place of Google; its keys are at that URL"`
+	TokenIssuer string `env:"SELTZER_TOKEN_ISSUER" doc:"who signs callers' tokens, and the assertions of mode iap, in place of Google; its keys are at that URL"`
 	SigningKey  string `env:"SELTZER_SIGNING_KEY" doc:"a key that signs results in place of IAM"`
 	StorageURL  string `env:"SELTZER_STORAGE_URL, default=https://storage.googleapis.com" doc:"where signed URLs lead"`
 }
@@ -65,7 +72,12 @@ func FromEnvironment(ctx context.Context, function string, variables envconfig.L
 			errs = append(errs, fault.New(fault.Usage, "cloud.FromEnvironment", format, args...))
 		}
 	}
-	wrong(s.Auth != "none" && s.Auth != "header", "SELTZER_AUTH=%s: want none or header", s.Auth)
+	wrong(!slices.Contains(auth.Names(), s.Auth) || s.Auth == "local", "SELTZER_AUTH=%s: want none, header, iap or oidc", s.Auth)
+	if function == Soda {
+		errs = append(errs, settings.Groups(s.Auth, s.Groups))
+		wrong(s.Auth == "oidc" && s.Issuer == "", "SELTZER_ISSUER is not set: mode oidc wants the URL of who signs users' tokens")
+		wrong((s.Auth == "oidc" || s.Auth == "iap") && s.UserAudience == "", "SELTZER_USER_AUDIENCE is not set: mode %s wants to know whom users' tokens must be for", s.Auth)
+	}
 	if function == Soda && s.Auth == "header" && !s.Insecure {
 		wrong(s.ProxyAccount == "", "SELTZER_PROXY_ACCOUNT is not set: mode header wants the service account of the proxy")
 		wrong(s.Audience == "", "SELTZER_AUDIENCE is not set: mode header wants the URL for which the proxy's tokens are")

@@ -41,13 +41,18 @@ import (
 // Settings are what an operator says. The tags are those of package settings, by which the
 // functions are configured when they run on one machine.
 type Settings struct {
-	Data      string   `env:"SELTZER_DATA" needs:"local" doc:"a folder for jobs, results and the signing key"` // made if it is not there
-	PublicURL string   `env:"SELTZER_PUBLIC_URL" needs:"local" doc:"the URL under which clients reach the service"`
-	Archives  []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
-	Auth      string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"`                        // one of auth.Names
-	Trusted   []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
-	Memory    int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
-	MaxCutout int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
+	Data         string   `env:"SELTZER_DATA" needs:"local" doc:"a folder for jobs, results and the signing key"` // made if it is not there
+	PublicURL    string   `env:"SELTZER_PUBLIC_URL" needs:"local" doc:"the URL under which clients reach the service"`
+	Archives     []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
+	Groups       []string `env:"SELTZER_GROUPS" doc:"NAME=GROUP, with commas between: only members of its groups see that archive"`
+	Auth         string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"` // one of auth.Names
+	Trusted      []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
+	Issuer       string   `env:"SELTZER_ISSUER" doc:"who signs users' tokens in mode oidc"`
+	UserAudience string   `env:"SELTZER_USER_AUDIENCE" doc:"whom users' tokens must be for in modes iap and oidc"`
+	UserClaim    string   `env:"SELTZER_USER_CLAIM" doc:"the claim of tokens that names the user"`
+	GroupsClaim  string   `env:"SELTZER_GROUPS_CLAIM" doc:"the claim of tokens that names the user's groups"`
+	Memory       int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
+	MaxCutout    int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
 }
 
 // Config is how the service is set up.
@@ -56,6 +61,7 @@ type Config struct {
 	Version string
 	Log     *slog.Logger // nil: the default logger
 	Limits  api.Limits   // zero: the default limits
+	Google  string       // who signs in place of Google, for tests of mode iap; its keys are at that URL
 }
 
 // DemoArchive is the name of the archive that is served when none is configured.
@@ -130,8 +136,11 @@ func (s *Service) openAuth() (auth.Mode, error) {
 		}
 		trusted = append(trusted, p)
 	}
-	mode, err := auth.New(s.config.Auth, trusted)
-	return mode, errors.Join(append(errs, err)...)
+	c := s.config
+	mode, err := auth.New(c.Auth, auth.Config{
+		Trusted: trusted, Issuer: c.Issuer, Audience: c.UserAudience, UserClaim: c.UserClaim, GroupsClaim: c.GroupsClaim, Google: c.Google,
+	})
+	return mode, errors.Join(append(errs, err, settings.Groups(c.Auth, c.Groups))...)
 }
 
 // openData opens everything in the data folder.
@@ -171,7 +180,7 @@ func (s *Service) openArchives(ctx context.Context, data bool) error {
 		specs, examples = []string{DemoArchive + "=" + dir}, demo.Names()
 	}
 	var err error
-	s.archives, err = archives.Open(ctx, archive.Local, specs, examples)
+	s.archives, err = archives.Open(ctx, archives.Config{Authority: archive.Local, Archives: specs, Groups: s.config.Groups, Examples: examples})
 	return err
 }
 
@@ -220,9 +229,8 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	cutout = s.worker.Handler()
 	s.Cutout = cutout
 	s.Signer = signer.Handler(jobs, sign, s.log)
-	_, anonymous := mode.(auth.None)
 	soda := api.New(api.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, CORS: anonymous, Indexes: s.indexes,
+		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, Indexes: s.indexes,
 		Batches: api.Batches{Uploads: s.results, Place: filepath.Join(s.config.Data, manifestsFolder)},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sethvargo/go-envconfig"
 
+	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -36,6 +37,15 @@ func Read(ctx context.Context, target any, part string, variables envconfig.Look
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Groups is [fault.Usage] if archives are for groups, given as NAME=GROUP, and the mode of
+// authentication cannot tell who belongs to one: nobody would see them.
+func Groups(mode string, groups []string) error {
+	if len(groups) == 0 || auth.KnowsGroups(mode) {
+		return nil
+	}
+	return fault.New(fault.Usage, "settings.Groups", "archives are for groups (%s), and mode %s does not know who belongs to them; want a mode that asks who it is, or no groups", strings.Join(groups, ", "), mode)
 }
 
 // PublicURL reads the URL under which clients reach the service. The error is [fault.Usage].

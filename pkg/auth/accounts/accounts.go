@@ -10,17 +10,17 @@
 package accounts
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/seltzer-soda/seltzer/pkg/auth"
+	"github.com/seltzer-soda/seltzer/pkg/auth/tokens"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 )
 
@@ -33,9 +33,6 @@ const (
 // removed is what Google puts in the place of a signature.
 const removed = "SIGNATURE_REMOVED_BY_GOOGLE"
 
-// keysTime is for fetching keys.
-const keysTime = 10 * time.Second
-
 // Config says which tokens are believed.
 type Config struct {
 	Audience  string // of tokens: the URL of this function, as its callers are configured
@@ -44,92 +41,65 @@ type Config struct {
 	KeysURL   string // a JSON Web Key Set; default Google's
 }
 
-// Verifier verifies tokens. It fetches keys when it needs them, keeps them, and fetches anew
-// for a key that it does not know.
+// Verifier verifies which account sends a request.
 type Verifier struct {
-	signed, checked *oidc.IDTokenVerifier
-	behindIAM       bool
+	tokens    *tokens.Verifier
+	behindIAM bool
 }
 
 // New returns a verifier. It makes no call. The error is [fault.Usage].
-func New(ctx context.Context, c Config) (*Verifier, error) {
+func New(c Config) (*Verifier, error) {
 	if c.Audience == "" {
 		return nil, fault.New(fault.Usage, "accounts.New", "there is no audience of tokens; want the URL of this function")
 	}
-	if c.Issuer == "" {
-		c.Issuer = googleIssuer
-	}
-	if c.KeysURL == "" {
-		c.KeysURL = googleKeys
-	}
-	ctx = oidc.ClientContext(context.WithoutCancel(ctx), &http.Client{Timeout: keysTime})
-	return &Verifier{
-		signed:    oidc.NewVerifier(c.Issuer, oidc.NewRemoteKeySet(ctx, c.KeysURL), &oidc.Config{ClientID: c.Audience}),
-		checked:   oidc.NewVerifier(c.Issuer, nil, &oidc.Config{ClientID: c.Audience, InsecureSkipSignatureCheck: true}),
-		behindIAM: c.BehindIAM,
-	}, nil
+	v, err := tokens.New(tokens.Config{
+		Issuer: cmp.Or(c.Issuer, googleIssuer), KeysURL: cmp.Or(c.KeysURL, googleKeys), Audience: c.Audience, Algorithms: []string{oidc.RS256},
+	})
+	return &Verifier{v, c.BehindIAM}, err
 }
 
 // Account returns the e-mail address of the account that sent r. The error is
-// [fault.Unauthenticated] if there is no token, or none that holds.
+// [fault.Unauthenticated] if there is no token, or none that holds, and [fault.Unavailable]
+// if that cannot be told for the moment.
 func (v *Verifier) Account(r *http.Request) (string, error) {
-	token, verifier, err := v.token(r)
+	token, verify, err := v.token(r)
 	if err != nil {
 		return "", err
 	}
-	proved, err := verifier.Verify(r.Context(), token)
+	claims, err := verify(r.Context(), token)
 	if err != nil {
-		return "", fault.Wrap(err, fault.Unauthenticated, "accounts.Account", "the token of the request does not hold")
+		return "", err
 	}
-	var claims struct {
-		Email    string `json:"email"`
-		Verified bool   `json:"email_verified"`
-	}
-	if err := proved.Claims(&claims); err != nil || claims.Email == "" || !claims.Verified {
+	if verified, _ := claims["email_verified"].(bool); !verified || claims.Text("email") == "" {
 		return "", fault.New(fault.Unauthenticated, "accounts.Account", "the token of the request names no account that its issuer vouches for")
 	}
-	return claims.Email, nil
+	return claims.Text("email"), nil
 }
 
 // token finds the token to look at, and what it takes to believe it.
-func (v *Verifier) token(r *http.Request) (string, *oidc.IDTokenVerifier, error) {
-	authorization, err := bearer(r, "Authorization")
+func (v *Verifier) token(r *http.Request) (string, func(context.Context, string) (tokens.Claims, error), error) {
+	authorization, err := tokens.Bearer(r, "Authorization")
 	if err != nil {
 		return "", nil, err
 	}
 	if authorization != "" && !strings.HasSuffix(authorization, "."+removed) {
-		return authorization, v.signed, nil
+		return authorization, v.tokens.Verify, nil
 	}
 	if v.behindIAM {
-		serverless, err := bearer(r, "X-Serverless-Authorization")
+		serverless, err := tokens.Bearer(r, "X-Serverless-Authorization")
 		if err != nil {
 			return "", nil, err
 		}
-		if serverless == "" {
-			serverless = authorization
-		}
+		serverless = cmp.Or(serverless, authorization)
 		if strings.HasSuffix(serverless, "."+removed) {
-			return serverless, v.checked, nil
+			return serverless, v.tokens.Checked, nil
 		}
 	}
 	return "", nil, fault.New(fault.Unauthenticated, "accounts.Account", "the request carries no token with a signature; want the header Authorization: Bearer with an OpenID Connect token")
 }
 
-// bearer returns the token in a header, or "" if there is none.
-func bearer(r *http.Request, header string) (string, error) {
-	values := r.Header.Values(header)
-	if len(values) == 0 {
-		return "", nil
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if len(values) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", fault.New(fault.Unauthenticated, "accounts.Account", "the header %s is not one Bearer token", header)
-	}
-	return token, nil
-}
-
-// Only lets requests of some accounts through to next. Others are answered 401 or 403,
-// which a queue takes for a refusal and repeats.
+// Only lets requests of some accounts through to next. Others are answered 401 or 403, or 503
+// if nobody can tell, which a queue takes for a refusal and repeats.
 func (v *Verifier) Only(next http.Handler, log *slog.Logger, accounts ...string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		account, err := v.Account(r)
@@ -138,9 +108,12 @@ func (v *Verifier) Only(next http.Handler, log *slog.Logger, accounts ...string)
 		}
 		if err != nil {
 			status := http.StatusUnauthorized
-			if errors.Is(err, fault.Forbidden) {
+			switch fault.CodeOf(err) {
+			case fault.Forbidden:
 				status = http.StatusForbidden
-			} else {
+			case fault.Unavailable:
+				status = http.StatusServiceUnavailable
+			default:
 				w.Header().Set("WWW-Authenticate", "Bearer")
 			}
 			log.WarnContext(r.Context(), "request refused", "path", r.URL.Path, "status", status, "error", err)
@@ -151,9 +124,10 @@ func (v *Verifier) Only(next http.Handler, log *slog.Logger, accounts ...string)
 	})
 }
 
-// Proxy is the mode of authentication behind a proxy that says who is asking in
-// [auth.UserHeader], and proves by a token of its account that it is the proxy.
+// Proxy is the mode header where the proxy proves by a token of its account that it is the
+// proxy.
 type Proxy struct {
+	auth.Header
 	Verifier *Verifier
 	Account  string
 }
@@ -163,6 +137,9 @@ var _ auth.Mode = Proxy{}
 // Caller implements [auth.Mode].
 func (p Proxy) Caller(r *http.Request) (auth.Caller, error) {
 	account, err := p.Verifier.Account(r)
+	if fault.Transient(err) {
+		return auth.Caller{}, err
+	}
 	if err != nil || account != p.Account {
 		return auth.Caller{}, fault.Wrap(err, fault.Unauthenticated, "accounts.Caller", "the service takes requests only through its proxy")
 	}
