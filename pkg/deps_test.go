@@ -28,6 +28,7 @@ var levels = [][]string{
 		"pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest",
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
 	{"pkg/auth/tokens", "pkg/auth/tokens/tokenstest"},
+	{"pkg/telemetry/observed", "pkg/telemetry/tracefile"},
 	{"pkg/auth", "pkg/breaker", "pkg/faulty"},
 	{"pkg/auth/accounts"},
 	{"pkg/demo"},
@@ -56,12 +57,14 @@ var only = map[string][]string{
 	"github.com/golang/geo/":      {"pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/holdingstest"},
 	"github.com/parquet-go/":      {"pkg/manifest", "pkg/ledger"},
 	"github.com/sony/gobreaker/":  {"pkg/breaker"},
+	"github.com/prometheus/":      {"pkg/app/local"},
+	"go.opentelemetry.io/":        {"pkg/telemetry", "pkg/telemetry/tracefile", "pkg/app/local", "pkg/app/cloud"},
 	"codeberg.org/astrogo/fitsio": {}, // tests and tools alone
 	"github.com/GoogleCloudPlatform/functions-framework-go/": {"functions", "functions/register"},
 }
 
 // embedded is what belongs to one machine, or to tests.
-var embedded = []string{"modernc.org/sqlite", "github.com/fsouza/fake-gcs-server/fakestorage"}
+var embedded = []string{"modernc.org/sqlite", "github.com/fsouza/fake-gcs-server/fakestorage", "github.com/prometheus/client_golang/prometheus"}
 
 // lean lists what must not be linked into a package, directly or through others.
 var lean = map[string][]string{

@@ -13,6 +13,7 @@
 //	app/settings  app/archives               what an operator says, alike in both
 //	api  worker  signer                      HTTP in · one queued job in, and the sweep · URLs of results
 //	batch                                    a manifest's rows → parts, packages, a manifest of results
+//	telemetry/observed  telemetry/tracefile  the ports, seen by traces and metrics · traces in a file, as tables
 //	demo                                     the archive that a newcomer's server shows
 //	auth/accounts → auth → auth/tokens       which service account · who is asking · tokens that hold
 //	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans

@@ -29,6 +29,7 @@ type commands struct {
 	Info       info                      `cmd:"" help:"Say what is in a FITS file."`
 	WCS        wcsCommand                `cmd:"" name:"wcs" help:"Turn pixels into sky positions and back."`
 	Doctor     doctorCommand             `cmd:"" help:"Examine a service, and say what to mend."`
+	Trace      traceCommand              `cmd:"" help:"Print a trace that seltzer serve --trace wrote."`
 	Completion kongcompletion.Completion `cmd:"" help:"Write the shell code that completes seltzer's commands."`
 	Version    kong.VersionFlag          `help:"Print the version and exit."`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/local"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 type serve struct {
@@ -34,6 +35,8 @@ type serve struct {
 	GroupsClaim string   `placeholder:"CLAIM" help:"The claim of tokens that names the user's groups (groups; with --auth iap hd)."`
 	Memory      int64    `default:"512" placeholder:"MIB" help:"Memory in MiB that all jobs together may use (${default})."`
 	MaxCutout   int64    `default:"16384" placeholder:"MIB" help:"Size in MiB of the largest cutout (${default})."`
+	Trace       string   `placeholder:"FILE" type:"path" help:"Append the traces of all requests to a file, for seltzer trace."`
+	Metrics     string   `placeholder:"[HOST]:PORT" help:"Serve metrics at /metrics of another address, in Prometheus' form. Without a HOST this machine alone reaches it."`
 	Verbose     bool     `short:"v" help:"Log more."`
 }
 
@@ -81,22 +84,56 @@ func (c *serve) Run(s *streams) error {
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
+	log := slog.New(telemetry.Log(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level})))
+	metrics, metricsErr := c.listenMetrics(ctx)
+	if metrics != nil {
+		defer metrics.Close()
+	}
 	service, openErr := local.Open(ctx, local.Config{
 		Settings: local.Settings{
 			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Groups: c.Groups, Auth: c.Auth, Trusted: c.Trust,
 			Issuer: c.Issuer, UserAudience: c.Audience, UserClaim: c.UserClaim, GroupsClaim: c.GroupsClaim,
 			Memory: c.Memory, MaxCutout: c.MaxCutout,
 		},
-		Version: version(), Log: log,
+		Version: version(), Log: log, Traces: c.Trace, Metrics: metrics != nil,
 	})
 	if service != nil {
 		defer service.Close()
 	}
-	if err := errors.Join(listenErr, modeErr, memoryErr, openErr); err != nil {
+	if err := errors.Join(listenErr, modeErr, memoryErr, metricsErr, openErr); err != nil {
 		return err
 	}
+	if metrics != nil {
+		server := newServer(service.Metrics, log)
+		go func() { _ = server.Serve(metrics) }() // until the process ends
+		fmt.Fprintf(s.err, "metrics on http://%s/metrics\n", reachable(metrics.Addr()))
+	}
 	return c.serve(ctx, stop, listener, service, log, s.err)
+}
+
+// listenMetrics listens on the address of the metrics; it returns nil if none is given.
+func (c *serve) listenMetrics(ctx context.Context) (net.Listener, error) {
+	if c.Metrics == "" {
+		return nil, nil
+	}
+	host, port, err := net.SplitHostPort(c.Metrics)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "", "--metrics %q is no address: want [HOST]:PORT, such as :9464", c.Metrics)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port))
+	if err != nil {
+		return nil, fault.New(fault.Usage, "", "cannot listen on %q: %w; choose another address with --metrics", c.Metrics, err)
+	}
+	return l, nil
+}
+
+// newServer returns a server that strangers may talk to.
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 // mebibytes turns a flag in MiB into bytes.
@@ -141,11 +178,7 @@ func reachable(a net.Addr) string {
 // serve serves until ctx ends, and then answers who waits, lets jobs at work end, and goes. A
 // second signal ends the process at once.
 func (c *serve) serve(ctx context.Context, stop context.CancelFunc, listener net.Listener, service *local.Service, log *slog.Logger, stderr io.Writer) error {
-	server := &http.Server{
-		Handler:           service.Front,
-		ReadHeaderTimeout: readHeaderTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
+	server := newServer(service.Front, log)
 	worked := make(chan error, 1)
 	go func() { worked <- service.Run(ctx) }()
 	served := make(chan error, 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -24,7 +25,9 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 		return nil, err
 	}
 	sayIgnored(w, params)
-	class, err := s.check(r.Context(), caller, kind, params, run)
+	checking, span := telemetry.Start(r.Context(), "check")
+	class, err := s.check(checking, caller, kind, params, run)
+	span.End(err)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +40,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
+	telemetry.Job(r.Context(), j.ID)
 	j.DestroyAt(now.Add(life), s.Limits.Remember)
 	if run {
 		if _, err := j.Run(now); err != nil {
@@ -78,9 +82,19 @@ func (s *server) publish(ctx context.Context, j *uws.Job) bool {
 	return false
 }
 
+// caller returns who asks.
+func (s *server) caller(r *http.Request) (auth.Caller, error) {
+	caller, err := s.Auth.Caller(r)
+	telemetry.Owner(r.Context(), caller.Name)
+	if id := r.PathValue("id"); id != "" {
+		telemetry.Job(r.Context(), id)
+	}
+	return caller, err
+}
+
 // read returns who asks, and for what.
 func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form, error) {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return caller, nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -82,6 +83,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 // sayError answers with an error as text or, if the client prefers that, as a problem
 // document (RFC 9457).
 func sayError(w http.ResponseWriter, r *http.Request, status int, code fault.Code, sentence string) {
+	telemetry.From(r.Context()).Refused(r.Context(), code)
 	w.Header().Set("Vary", "Accept")
 	if preferred(r, "text/plain", "application/problem+json", "application/json") == "text/plain" {
 		text(w, status, ErrorText(code, sentence)+"\n")

@@ -17,7 +17,7 @@ import (
 // own returns the job of the URL if the caller may see it. The errors are
 // [fault.NotFound] and [fault.Forbidden].
 func (s *server) own(r *http.Request) (auth.Caller, *uws.Job, error) {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return caller, nil, err
 	}
@@ -53,7 +53,7 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, change func(now 
 
 // update changes the job of the URL if the caller may.
 func (s *server) update(r *http.Request, change func(now time.Time, j *uws.Job) error) error {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (s *server) links(w http.ResponseWriter, r *http.Request) error {
 // looking returns who looks at datasets: anybody, if who asks has not logged in. An answer
 // that holds for one user alone is not for pages of other sites.
 func (s *server) looking(w http.ResponseWriter, r *http.Request) (archive.Viewer, error) {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if errors.Is(err, fault.Unauthenticated) {
 		return archive.Viewer{}, nil
 	}

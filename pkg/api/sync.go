@@ -8,6 +8,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -93,6 +94,8 @@ func (s *server) await(ctx context.Context, id string, wanted func(*uws.Job) boo
 	default:
 		return nil, fault.New(fault.Unavailable, "api.await", "%d requests wait already; ask again later", cap(s.waiters))
 	}
+	ctx, span := telemetry.Wait(ctx, "jobs.watch")
+	defer func() { span.End(err) }()
 	for j, err := range s.Jobs.Watch(ctx, id) {
 		if err != nil {
 			return last, err

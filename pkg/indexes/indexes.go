@@ -17,6 +17,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // Key names an object at one generation. Objects of different archives differ in Object.
@@ -55,6 +56,7 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, co
 		}
 		return f, err
 	}
+	telemetry.From(ctx).IndexAsked(ctx, c.get(key) != nil)
 	for {
 		if x := c.get(key); x != nil {
 			return known(x)

@@ -7,7 +7,21 @@ import (
 )
 
 // Count says how much was read. It may be shared by many readers; the zero Count is ready.
-type Count struct{ bytes, requests atomic.Int64 }
+type Count struct {
+	bytes, requests atomic.Int64
+
+	// Observe, if it is not nil, is called when a read begins, and what it returns when the
+	// read has ended.
+	Observe func() (done func(n int64, err error))
+}
+
+// observe calls Observe.
+func (c *Count) observe() (done func(n int64, err error)) {
+	if c.Observe == nil {
+		return func(int64, error) {}
+	}
+	return c.Observe()
+}
 
 // Bytes returns the number of bytes read.
 func (c *Count) Bytes() int64 { return c.bytes.Load() }
@@ -36,7 +50,9 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	if len(p) > 0 && off < r.src.Size() {
 		r.count.requests.Add(1)
 	}
+	done := r.count.observe()
 	n, err := r.src.ReadAt(r.ctx, p, off)
+	done(int64(n), err)
 	r.count.bytes.Add(int64(n))
 	return n, err
 }
@@ -59,7 +75,9 @@ type runsSource interface {
 func (r *Reader) ReadRuns(ctx context.Context, p []byte, n int64, offsets []int64) error {
 	if src, ok := r.src.(runsSource); ok {
 		r.count.requests.Add(int64(len(offsets)))
+		done := r.count.observe()
 		err := src.ReadRuns(ctx, p, n, offsets)
+		done(int64(len(p)), err)
 		if err == nil {
 			r.count.bytes.Add(int64(len(p)))
 		}

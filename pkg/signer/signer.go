@@ -20,6 +20,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/signing"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // Path is where the handler takes requests.
@@ -75,6 +76,8 @@ func resultURL(r *http.Request, jobs jobstore.Store, sign signing.Signer) (strin
 	if j.Deleted {
 		return "", fault.New(fault.NotFound, "signer.Handler", "no such job")
 	}
+	telemetry.Job(r.Context(), j.ID)
+	telemetry.Owner(r.Context(), j.Owner)
 	if err := in.Caller.May(j); err != nil {
 		return "", err
 	}
@@ -96,7 +99,9 @@ type Client struct {
 
 // ResultURL returns a URL under which caller can fetch a result for [signing.Expiry].
 // Errors are those of the handler: [fault.NotFound], [fault.Forbidden], [fault.Unavailable].
-func (c *Client) ResultURL(ctx context.Context, caller auth.Caller, job, result string) (string, error) {
+func (c *Client) ResultURL(ctx context.Context, caller auth.Caller, job, result string) (_ string, err error) {
+	ctx, span := telemetry.Wait(ctx, "signer")
+	defer func() { span.End(err) }()
 	body, err := json.Marshal(request{Job: job, Result: result, Caller: caller})
 	if err != nil {
 		return "", err
@@ -106,6 +111,9 @@ func (c *Client) ResultURL(ctx context.Context, caller auth.Caller, job, result 
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
+	if trace := telemetry.Parent(ctx); trace != "" {
+		r.Header.Set(telemetry.ParentKey, trace)
+	}
 	answer, err := c.HTTP.Do(r)
 	if err != nil {
 		return "", fault.Wrap(err, fault.Unavailable, "signer.ResultURL", "the signer does not answer; ask again later")

@@ -44,10 +44,11 @@ func Wait(ctx context.Context, name string) (context.Context, Span) {
 	return start(ctx, name, name, trace.WithAttributes(Waits.Bool(true)), trace.WithSpanKind(trace.SpanKindClient))
 }
 
-// Receive begins the work on a message that came with a trace's parent (see [Parent]), or
-// without one: "".
-func Receive(ctx context.Context, name, parent string) (context.Context, Span) {
-	return start(WithParent(ctx, parent), name, "", trace.WithSpanKind(trace.SpanKindConsumer))
+// Receive begins the work on a message about a job that came with a trace's parent (see
+// [Parent]), or without one: "".
+func Receive(ctx context.Context, name, parent, id string) (context.Context, Span) {
+	Job(ctx, id)
+	return start(WithParent(ctx, parent), name, "", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(job.String(id)))
 }
 
 func start(ctx context.Context, name, stage string, options ...trace.SpanStartOption) (context.Context, Span) {

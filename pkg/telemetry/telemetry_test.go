@@ -66,7 +66,7 @@ func TestTraceFollowsTheJob(t *testing.T) {
 	in.Header.Set("tracestate", "a=b")
 	r.Serve(mux).ServeHTTP(httptest.NewRecorder(), in)
 
-	ctx, work := telemetry.Receive(r.With(t.Context()), "work", message)
+	ctx, work := telemetry.Receive(r.With(t.Context()), "work", message, "j1")
 	_, plan := telemetry.Start(ctx, "plan")
 	plan.Read(100, 2)
 	plan.End(nil)
@@ -99,7 +99,7 @@ func TestTraceFollowsTheJob(t *testing.T) {
 			attribute.Int("http.response.status_code", 303), attribute.String("seltzer.job.id", "j1")},
 		"jobs.create": {attribute.Bool("seltzer.waits", true), attribute.String("error.type", "Unavailable")},
 		"plan":        {attribute.Int64("seltzer.bytes", 100), attribute.Int64("seltzer.reads", 2)},
-		"work":        nil,
+		"work":        {attribute.String("seltzer.job.id", "j1")},
 	} {
 		if !slices.Equal(got[name].Attributes, want) {
 			t.Errorf("%s has %v, want %v", name, got[name].Attributes, want)
@@ -126,7 +126,7 @@ func TestSampling(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, spans := recorder(t, tt.config)
-			ctx, s := telemetry.Receive(r.With(t.Context()), "work", tt.parent)
+			ctx, s := telemetry.Receive(r.With(t.Context()), "work", tt.parent, "j")
 			id := trace.SpanContextFromContext(ctx).TraceID().String()
 			s.End(nil)
 			if len(spans()) != tt.want {

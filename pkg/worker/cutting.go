@@ -17,6 +17,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -40,6 +41,9 @@ type cutting struct {
 	results []uws.Result // of each cut; one without an id is still to be made
 
 	done, total atomic.Int64 // bytes of the present result
+
+	reading atomic.Pointer[context.Context] // of the step at work; nil: its reads are not told one by one
+	told    atomic.Int64                    // reads that were
 }
 
 // tileMemory is what decoded tiles take that the cuts of one job share.
@@ -55,6 +59,7 @@ func (w *Worker) newCutting(j *uws.Job) (*cutting, error) {
 		return nil, err
 	}
 	b := &cutting{Worker: w, job: j, request: request, cuts: request.Cuts()}
+	b.count.Observe = b.observe
 	b.results, b.errs = make([]uws.Result, len(b.cuts)), make([]error, len(b.cuts))
 	if len(b.cuts) > 1 {
 		b.tiles = fits.NewTileCache(tileMemory)
@@ -230,24 +235,29 @@ func (b *cutting) make(ctx context.Context, folder string, i int) error {
 		b.total.Store(plan.Size())
 		name := fileName(b.request.Name, b.dataset.Name)
 		err = b.write(ctx, folder, i, name, uws.Result{MIME: b.request.Format, Overlap: true}, func(out io.Writer) error {
-			_, err := plan.WriteTo(ctx, out)
-			return err
+			return b.step(ctx, "write", func(ctx context.Context) error {
+				_, err := plan.WriteTo(ctx, out)
+				return err
+			})
 		})
 	}
 	if err != nil {
 		return err
 	}
+	telemetry.From(ctx).ArchiveRead(ctx, b.count.Bytes()-bytesBefore, b.count.Requests()-requestsBefore)
 	b.Log.InfoContext(ctx, "cut", "job", b.job.ID, "attempt", b.job.Attempt, "result", b.id(i), "id", c.ID, "request", b.request.Describe(c), "overlap", overlap,
 		"bytes", b.results[i].Size, "bytesRead", b.count.Bytes()-bytesBefore, "requests", b.count.Requests()-requestsBefore, "ms", time.Since(began).Milliseconds())
 	return nil
 }
 
 // open opens the dataset of an ID, unless it is the one at work.
-func (b *cutting) open(ctx context.Context, id string) error {
+func (b *cutting) open(ctx context.Context, id string) (err error) {
 	if b.dataset != nil && b.dataset.ID == id {
 		return nil
 	}
 	b.closeDataset()
+	ctx, span := telemetry.Wait(ctx, "archive.open")
+	defer func() { span.End(err) }()
 	dataset, err := b.Archive.Resolve(ctx, id, archive.Owner(b.job))
 	if err != nil {
 		return err
@@ -261,14 +271,21 @@ func (b *cutting) open(ctx context.Context, id string) error {
 }
 
 // plan plans a cut of the dataset at work.
-func (b *cutting) plan(ctx context.Context, request cutout.Request) (*cutout.Plan, error) {
+func (b *cutting) plan(ctx context.Context, request cutout.Request) (plan *cutout.Plan, err error) {
 	request.Source.Object, request.Source.Generation, request.Source.Version = b.dataset.Object, b.source.Generation(), b.Version
-	file, err := b.dataset.FITS(ctx, b.Indexes, b.source, &b.count)
-	if err != nil {
+	var file *fits.File
+	if err := b.step(ctx, "headers", func(context.Context) (err error) { // the file is read until the whole cut ends: by ctx
+		file, err = b.dataset.FITS(ctx, b.Indexes, b.source, &b.count)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	file.Tiles = b.tiles
-	return cutout.New(file, request)
+	err = b.step(ctx, "plan", func(context.Context) (err error) {
+		plan, err = cutout.New(file, request)
+		return err
+	})
+	return plan, err
 }
 
 // fileName names a cutout as was asked, or after its dataset.
@@ -306,7 +323,9 @@ func (b *cutting) write(ctx context.Context, folder string, i int, name string, 
 		ext := path.Ext(name)
 		r.Name = fmt.Sprintf("%s-%04d%s", strings.TrimSuffix(name, ext), i+1, ext)
 	}
+	_, span := telemetry.Wait(ctx, "results.create")
 	out, err := b.Worker.Results.Create(ctx, folder+"/"+r.Name, r.MIME)
+	span.End(err)
 	if err != nil {
 		return err
 	}
@@ -314,7 +333,10 @@ func (b *cutting) write(ctx context.Context, folder string, i int, name string, 
 	if err := fill(io.MultiWriter(out, b)); err != nil {
 		return err
 	}
-	if err := out.Close(); err != nil {
+	_, span = telemetry.Wait(ctx, "results.store")
+	err = out.Close()
+	span.End(err)
+	if err != nil {
 		return err
 	}
 	r.Object, r.Size, r.CRC32C = out.Name(), out.Size(), out.CRC32C()

@@ -13,6 +13,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -168,7 +169,9 @@ func (w *Worker) watchBatch(ctx context.Context, cancel context.CancelCauseFunc,
 }
 
 // finish writes what came of an attempt into the job. A nil error acknowledges the message.
-func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome) error {
+func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome) (err error) {
+	ctx, span := telemetry.Start(ctx, "complete")
+	defer func() { span.End(err) }()
 	end := func(now time.Time, j *uws.Job) error {
 		before := len(j.Partial)
 		if o.Attempt != nil {

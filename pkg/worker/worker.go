@@ -27,6 +27,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -91,11 +92,14 @@ func (w *Worker) Handler() http.Handler {
 	return mux
 }
 
-// push serves messages: 204 acknowledges one.
+// push serves messages: 204 acknowledges one. The work goes on with the message's trace.
 func (w *Worker) push(rw http.ResponseWriter, r *http.Request) {
 	p, err := queue.DecodePush(r.Body)
 	if err == nil {
-		err = w.Work(r.Context(), p.Job())
+		ctx, span := telemetry.Receive(r.Context(), "work", p.Trace(), p.Job())
+		err = w.Work(ctx, p.Job())
+		span.End(err)
+		r = r.WithContext(ctx)
 	}
 	if err != nil {
 		w.refuse(rw, r, err)
@@ -113,8 +117,11 @@ func (w *Worker) deadLetter(rw http.ResponseWriter, r *http.Request) {
 		rw.WriteHeader(http.StatusNoContent)
 		return
 	}
-	if err := w.Tend(r.Context(), p.Job()); err != nil {
-		w.refuse(rw, r, err)
+	ctx, span := telemetry.Receive(r.Context(), "dead-letter", p.Trace(), p.Job())
+	err = w.Tend(ctx, p.Job())
+	span.End(err)
+	if err != nil {
+		w.refuse(rw, r.WithContext(ctx), err)
 		return
 	}
 	rw.WriteHeader(http.StatusNoContent)
@@ -184,6 +191,8 @@ func (w *Worker) settle(ctx context.Context, id string, change func(time.Time, *
 // claim takes the job, unless there is nothing to do for this worker. After an uncertain
 // commit (committed, answer lost) the claim, which is random, tells whose it is.
 func (w *Worker) claim(ctx context.Context, id, claim string) (j *uws.Job, taken bool, err error) {
+	ctx, span := telemetry.Start(ctx, "claim")
+	defer func() { span.End(err) }()
 	j, err = w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error {
 		before := j.Phase
 		if taken = j.Take(now, claim); !taken && j.Phase == before {
@@ -197,6 +206,9 @@ func (w *Worker) claim(ctx context.Context, id, claim string) (j *uws.Job, taken
 			return nil, false, fmt.Errorf("worker: claim of job %s: %w", id, err)
 		}
 		taken, err = true, nil
+	}
+	if err == nil {
+		telemetry.Owner(ctx, j.Owner)
 	}
 	return j, taken && err == nil, err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/api"
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // Function returns the handler of one function over the embedded backends, set up from the
@@ -24,7 +25,7 @@ import (
 func Function(choose func(*Service) http.Handler) http.HandlerFunc {
 	open := sync.OnceValues(func() (http.Handler, error) {
 		ctx := context.Background() // of the process, not of the first request
-		log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+		log := slog.New(telemetry.Log(slog.NewJSONHandler(os.Stderr, nil)))
 		var from Settings
 		if err := settings.Read(ctx, &from, "local", envconfig.OsLookuper()); err != nil {
 			return nil, err

@@ -34,6 +34,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry/observed"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 	"github.com/seltzer-soda/seltzer/pkg/worker"
 )
@@ -62,6 +64,8 @@ type Config struct {
 	Log     *slog.Logger // nil: the default logger
 	Limits  api.Limits   // zero: the default limits
 	Google  string       // who signs in place of Google, for tests of mode iap; its keys are at that URL
+	Traces  string       // the file that gets the traces of all requests; "": none
+	Metrics bool         // whether metrics are kept
 }
 
 // DemoArchive is the name of the archive that is served when none is configured.
@@ -80,6 +84,7 @@ const (
 // Stop makes Front answer those who still wait.
 type Service struct {
 	Front, Cutout, Signer http.Handler
+	Metrics               http.Handler // GET /metrics in Prometheus' form, for operators alone; nil: not kept
 
 	config    Config
 	log       *slog.Logger
@@ -90,6 +95,7 @@ type Service struct {
 	indexes   *indexes.Cache
 	stopping  context.Context // ends when the service shall answer who still waits
 	Stop      context.CancelFunc
+	recorder  *telemetry.Recorder
 	queue     *sqlitequeue.Queue
 	people    batch.People // who wait for /sync
 	manifests objects.Root
@@ -116,11 +122,12 @@ func Open(ctx context.Context, c Config) (_ *Service, err error) {
 	base, urlErr := settings.PublicURL(c.PublicURL)
 	dataErr := s.openData(ctx)
 	archiveErr := s.openArchives(ctx, dataErr == nil)
+	telemetryErr := s.openTelemetry()
 	var memoryErr error
 	if c.Memory < worker.JobMemory {
 		memoryErr = fault.New(fault.Usage, "local.Open", "%d bytes of memory are too few for one job; want at least %d", c.Memory, worker.JobMemory)
 	}
-	if err := errors.Join(urlErr, modeErr, memoryErr, dataErr, archiveErr); err != nil {
+	if err := errors.Join(urlErr, modeErr, memoryErr, dataErr, archiveErr, telemetryErr); err != nil {
 		return nil, err
 	}
 	return s, s.assemble(ctx, mode, base)
@@ -215,22 +222,23 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		return err
 	}
 	s.indexes = indexes.New(worker.IndexMemory)
+	seen, published := observed.Jobs(jobs), observed.Queue(s.queue)
 	batches := batch.New(batch.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
+		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
 		Indexes: s.indexes, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
 	})
 	s.worker, err = worker.New(worker.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.archives, Results: s.results,
+		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results,
 		Batches: batches, Memory: s.config.Memory, MaxBytes: s.config.MaxCutout, Indexes: s.indexes, Version: s.config.Version, ErrorText: api.ErrorText, Log: s.log,
 	})
 	if err != nil {
 		return err
 	}
-	cutout = s.worker.Handler()
+	cutout = s.recorder.Carry(s.worker.Handler())
 	s.Cutout = cutout
-	s.Signer = signer.Handler(jobs, sign, s.log)
+	s.Signer = s.recorder.Serve(signer.Handler(seen, sign, s.log))
 	soda := api.New(api.Config{
-		Jobs: jobs, Queue: s.queue, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, Indexes: s.indexes,
+		Jobs: seen, Queue: published, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, Indexes: s.indexes,
 		Batches: api.Batches{Uploads: s.results, Place: filepath.Join(s.config.Data, manifestsFolder)},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
@@ -239,8 +247,8 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 		},
 	})
 	mux := http.NewServeMux()
-	mux.Handle(base.Path+"/", http.StripPrefix(base.Path, s.untilStop(s.first(soda))))
-	mux.Handle(base.Path+resultsPath+"/", sign.Handler(s.results, api.ErrorText))
+	mux.Handle(base.Path+"/", http.StripPrefix(base.Path, s.untilStop(s.first(s.recorder.Serve(soda)))))
+	mux.Handle(base.Path+resultsPath+"/", s.recorder.Serve(sign.Handler(s.results, api.ErrorText)))
 	if base.Path != "" {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusNotFound, fault.NotFound, "the service is at "+public)
@@ -312,6 +320,7 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 func (s *Service) sweep(ctx context.Context) {
+	ctx = s.recorder.With(ctx)
 	tick := time.NewTicker(sweepPeriod)
 	defer tick.Stop()
 	for {
@@ -341,5 +350,6 @@ func (s *Service) Close() error {
 	if s.archives != nil {
 		errs = append(errs, s.archives.Close())
 	}
+	errs = append(errs, s.closeTelemetry())
 	return errors.Join(errs...)
 }

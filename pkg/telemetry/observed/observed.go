@@ -1,0 +1,102 @@
+// Package observed wraps the ports so that a trace shows each call of one as a span that
+// waits, and that the metrics of jobs are counted where jobs are written, whoever ends them:
+// a worker, their owner, the sweep.
+//
+// The rules of the ports hold for what is wrapped: their contract suites are its tests.
+package observed
+
+import (
+	"context"
+	"time"
+
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
+	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/signing"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
+	"github.com/seltzer-soda/seltzer/pkg/uws"
+)
+
+// Jobs returns the store with its calls as spans, but for Watch: who waits for a job says so.
+func Jobs(s jobstore.Store) jobstore.Store { return jobs{s} }
+
+type jobs struct{ jobstore.Store }
+
+// Create implements [jobstore.Store].
+func (s jobs) Create(ctx context.Context, j *uws.Job) error {
+	ctx, span := telemetry.Wait(ctx, "jobs.create")
+	err := s.Store.Create(ctx, j)
+	span.End(err)
+	return err
+}
+
+// Get implements [jobstore.Store].
+func (s jobs) Get(ctx context.Context, id string) (*uws.Job, error) {
+	ctx, span := telemetry.Wait(ctx, "jobs.get")
+	j, err := s.Store.Get(ctx, id)
+	span.End(err)
+	return j, err
+}
+
+// List implements [jobstore.Store].
+func (s jobs) List(ctx context.Context, f jobstore.Filter) ([]*uws.Job, error) {
+	ctx, span := telemetry.Wait(ctx, "jobs.list")
+	list, err := s.Store.List(ctx, f)
+	span.End(err)
+	return list, err
+}
+
+// Update implements [jobstore.Store].
+func (s jobs) Update(ctx context.Context, id string, change func(now time.Time, j *uws.Job) error) (*uws.Job, error) {
+	ctx, span := telemetry.Wait(ctx, "jobs.update")
+	var before uws.Phase
+	j, err := s.Store.Update(ctx, id, func(now time.Time, j *uws.Job) error {
+		before = j.Phase
+		return change(now, j)
+	})
+	span.End(err)
+	if err == nil {
+		changed(ctx, before, j)
+	}
+	return j, err
+}
+
+// changed counts what became of a job.
+func changed(ctx context.Context, before uws.Phase, j *uws.Job) {
+	r := telemetry.From(ctx)
+	switch {
+	case before == uws.Queued && j.Phase == uws.Executing:
+		r.JobClaimed(ctx, string(j.Class), j.Started.Sub(j.Created))
+	case !before.Terminal() && j.Phase.Terminal():
+		var delivered int64
+		for _, result := range j.Results {
+			delivered += result.Size
+		}
+		r.JobEnded(ctx, string(j.Class), string(j.Phase), delivered)
+	}
+}
+
+// Queue returns the queue with its calls as spans.
+func Queue(q queue.Publisher) queue.Publisher { return publisher{q} }
+
+type publisher struct{ queue.Publisher }
+
+// Publish implements [queue.Publisher].
+func (q publisher) Publish(ctx context.Context, class uws.Class, id string) error {
+	ctx, span := telemetry.Wait(ctx, "queue.publish")
+	err := q.Publisher.Publish(ctx, class, id)
+	span.End(err)
+	return err
+}
+
+// Signer returns a signer that asks somebody else to sign, with its calls as spans.
+func Signer(s signing.Signer) signing.Signer { return signer{s} }
+
+type signer struct{ signing.Signer }
+
+// SignedURL implements [signing.Signer].
+func (s signer) SignedURL(ctx context.Context, r signing.Request) (string, error) {
+	ctx, span := telemetry.Wait(ctx, "sign")
+	url, err := s.Signer.SignedURL(ctx, r)
+	span.End(err)
+	return url, err
+}
