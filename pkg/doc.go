@@ -19,7 +19,7 @@
 //	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
-//	holdings/sqliteholdings                  what a service holds, embedded
+//	holdings/sqliteholdings  holdings/firestoreholdings              what a service holds, here and on Google Cloud
 //	objects/drivers  objects/gcstest         archives in gs:// and s3:// · Cloud Storage for tests
 //	holdings                                 what a service holds, and which images hold a position
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite

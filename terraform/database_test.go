@@ -8,35 +8,43 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seltzer-soda/seltzer/pkg/holdings/firestoreholdings"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 )
 
-// The database has the indexes that the store's queries need, and no field of the store's has
-// one of its own. That the list serves the queries is tested beside them.
+// The database has the indexes that the stores' queries need, and no field has another of its
+// own. That the lists serve the queries is tested beside them.
 func TestIndexes(t *testing.T) {
-	var list struct {
-		Indexes []struct {
-			CollectionGroup, QueryScope string
-			Fields                      []struct{ FieldPath, Order string }
-		}
-		FieldOverrides []struct {
-			CollectionGroup, FieldPath string
-			TTL                        bool
-		}
-	}
-	if err := json.Unmarshal(firestorejobs.Indexes, &list); err != nil {
-		t.Fatal(err)
-	}
 	want := map[string]bool{}
-	for _, i := range list.Indexes {
-		line := i.CollectionGroup + " " + i.QueryScope
-		for _, f := range i.Fields {
-			line += fmt.Sprintf(" %s %s", f.FieldPath, f.Order)
+	for _, text := range [][]byte{firestorejobs.Indexes, firestoreholdings.Indexes} {
+		var list struct {
+			Indexes []struct {
+				CollectionGroup, QueryScope string
+				Fields                      []struct{ FieldPath, Order string }
+			}
+			FieldOverrides []struct {
+				CollectionGroup, FieldPath string
+				TTL                        bool
+				Indexes                    []struct{ ArrayConfig, QueryScope string }
+			}
 		}
-		want[line] = true
-	}
-	for _, f := range list.FieldOverrides {
-		want[fmt.Sprintf("%s %s without, lives for a time: %t", f.CollectionGroup, f.FieldPath, f.TTL)] = true
+		if err := json.Unmarshal(text, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range list.Indexes {
+			line := i.CollectionGroup + " " + i.QueryScope
+			for _, f := range i.Fields {
+				line += fmt.Sprintf(" %s %s", f.FieldPath, f.Order)
+			}
+			want[line] = true
+		}
+		for _, f := range list.FieldOverrides {
+			line := fmt.Sprintf("%s %s by itself:", f.CollectionGroup, f.FieldPath)
+			for _, i := range f.Indexes {
+				line += fmt.Sprintf(" %s %s", i.ArrayConfig, i.QueryScope)
+			}
+			want[fmt.Sprintf("%s, lives for a time: %t", line, f.TTL)] = true
+		}
 	}
 	for name, e := range planned(t) {
 		got := map[string]bool{}
@@ -53,8 +61,13 @@ func TestIndexes(t *testing.T) {
 			config, _ := r.value("index_config").([]any)
 			own, _ := r.value("index_config", "indexes").([]any)
 			ttl, _ := r.value("ttl_config").([]any)
-			if len(config) == 1 && len(own) == 0 {
-				got[fmt.Sprintf("%s %s without, lives for a time: %t", r.text("collection"), r.text("field"), len(ttl) == 1)] = true
+			if len(config) == 1 {
+				line := fmt.Sprintf("%s %s by itself:", r.text("collection"), r.text("field"))
+				for _, i := range own {
+					index, _ := i.(map[string]any)
+					line += fmt.Sprintf(" %v %v", index["array_config"], index["query_scope"])
+				}
+				got[fmt.Sprintf("%s, lives for a time: %t", line, len(ttl) == 1)] = true
 			}
 		}
 		if !maps.Equal(got, want) {

@@ -1,6 +1,10 @@
 locals {
-  # The store's own list of what its queries need.
-  indexes = jsondecode(file("${path.module}/../pkg/jobstore/firestorejobs/indexes.json"))
+  # The stores' own lists of what their queries need.
+  index_lists = [for store in ["jobstore/firestorejobs", "holdings/firestoreholdings"] : jsondecode(file("${path.module}/../pkg/${store}/indexes.json"))]
+  indexes = {
+    indexes        = flatten(local.index_lists[*].indexes)
+    fieldOverrides = flatten(local.index_lists[*].fieldOverrides)
+  }
 }
 
 resource "google_firestore_database" "jobs" {
@@ -31,7 +35,8 @@ resource "google_firestore_index" "query" {
 }
 
 # Fields without an index of their own: one that grows with time would make all writes meet
-# at one place, and long texts would be cut into thousands of entries.
+# at one place, and long texts would be cut into thousands of entries. Of arrays that are
+# searched each element is in one index.
 resource "google_firestore_field" "exempt" {
   for_each = { for f in local.indexes.fieldOverrides : "${f.collectionGroup} ${f.fieldPath}" => f }
 
@@ -39,7 +44,15 @@ resource "google_firestore_field" "exempt" {
   collection = each.value.collectionGroup
   field      = each.value.fieldPath
 
-  index_config {}
+  index_config {
+    dynamic "indexes" {
+      for_each = each.value.indexes
+      content {
+        array_config = indexes.value.arrayConfig
+        query_scope  = indexes.value.queryScope
+      }
+    }
+  }
 
   dynamic "ttl_config" {
     for_each = try(each.value.ttl, false) ? [true] : []

@@ -28,6 +28,7 @@ type commands struct {
 	Cut        cut                       `cmd:"" help:"Cut a region out of a FITS file."`
 	Info       info                      `cmd:"" help:"Say what is in a FITS file."`
 	WCS        wcsCommand                `cmd:"" name:"wcs" help:"Turn pixels into sky positions and back."`
+	Index      index                     `cmd:"" help:"Read the headers of archives, so that images are found by position."`
 	Doctor     doctorCommand             `cmd:"" help:"Examine a service, and say what to mend."`
 	Trace      traceCommand              `cmd:"" help:"Print a trace that seltzer serve --trace wrote."`
 	Completion kongcompletion.Completion `cmd:"" help:"Write the shell code that completes seltzer's commands."`

@@ -88,8 +88,13 @@ func (c *Collections) unknown(id string) error {
 	return fault.New(fault.NotFound, "archive.Resolve", "there is no dataset with the ID %q; the public IDs begin with %s", id, strings.Join(prefixes, " or "))
 }
 
-// image matches the names that Examples takes for images.
 var image = regexp.MustCompile(`(?i)\.(fits|fit|fts|fz)(\.gz)?$`)
+
+// IsImage reports whether an object is named as FITS files are.
+func IsImage(name string) bool { return image.MatchString(name) }
+
+// All returns the collections in the order in which they were given.
+func (c *Collections) All() []Collection { return slices.Clone(c.ordered) }
 
 // maxLooked is how many names of one collection Examples looks at.
 const maxLooked = 1000
@@ -112,7 +117,7 @@ func (c *Collections) Examples(ctx context.Context, n int) ([]string, error) {
 				if looked++; err != nil || len(ids) >= n || looked > maxLooked {
 					break
 				}
-				if image.MatchString(name) {
+				if IsImage(name) {
 					ids = append(ids, one.Prefix+name)
 				}
 			}

@@ -16,7 +16,7 @@ import (
 
 // Archives are the archives of a service.
 type Archives struct {
-	archive.Resolver
+	*archive.Collections
 	roots []objects.Root
 }
 
@@ -60,7 +60,7 @@ func Open(ctx context.Context, c Config) (_ *Archives, err error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	a.Resolver, err = archive.NewCollections(collections...)
+	a.Collections, err = archive.NewCollections(collections...)
 	return a, err
 }
 

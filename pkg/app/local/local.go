@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
@@ -27,6 +28,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/holdings"
+	"github.com/seltzer-soda/seltzer/pkg/holdings/sqliteholdings"
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
@@ -93,6 +96,7 @@ type Service struct {
 	key       []byte
 	archives  *archives.Archives
 	indexes   *indexes.Cache
+	holdings  *sqliteholdings.Store
 	stopping  context.Context // ends when the service shall answer who still waits
 	Stop      context.CancelFunc
 	recorder  *telemetry.Recorder
@@ -159,7 +163,7 @@ func (s *Service) openData(ctx context.Context) error {
 		return fault.New(fault.Usage, "local.Open", "the data folder cannot be made: %w", err)
 	}
 	var err error
-	if s.db, err = sqlitedb.Open(filepath.Join(s.config.Data, "seltzer.db")); err != nil {
+	if s.db, err = sqlitedb.Open(filepath.Join(s.config.Data, dataFile)); err != nil {
 		return err
 	}
 	s.key, err = hmacsigning.LoadKey(s.config.Data)
@@ -221,10 +225,14 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	if err != nil {
 		return err
 	}
+	if s.holdings, err = sqliteholdings.New(ctx, s.db); err != nil {
+		return err
+	}
 	s.indexes = indexes.New(worker.IndexMemory)
 	seen, published := observed.Jobs(jobs), observed.Queue(s.queue)
 	batches := batch.New(batch.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
+		Finder:  holdings.NewFinder(s.holdings, s.archives),
 		Indexes: s.indexes, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
 	})
 	s.worker, err = worker.New(worker.Config{
@@ -316,6 +324,9 @@ func (s *Service) slots() map[uws.Class]int {
 // Run delivers messages and sweeps until ctx ends, and then waits for jobs at work.
 func (s *Service) Run(ctx context.Context) error {
 	go s.sweep(ctx)
+	var indexing sync.WaitGroup
+	indexing.Go(func() { s.keepHoldings(ctx) })
+	defer indexing.Wait()
 	return s.queue.Run(ctx)
 }
 

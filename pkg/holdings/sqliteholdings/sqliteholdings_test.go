@@ -46,6 +46,11 @@ func TestContract(t *testing.T) {
 	})
 }
 
+func TestPositions(t *testing.T) {
+	s, _ := open(t)
+	holdingstest.Positions(t, s, 1)
+}
+
 // Headers that another version has kept are as if they were not known.
 func TestHeadersOfAnotherVersion(t *testing.T) {
 	s, db := open(t)
