@@ -53,11 +53,15 @@ type Options struct {
 	Sweep  time.Duration // between two sweeps; default 10 s, less than 0 for none
 	Log    io.Writer     // of the functions; default none
 	Env    []string      // further variables of the functions, which win over those of the deployment
+
+	Courier *Courier // stands between Pub/Sub and the functions; nil: nothing does
+	Wired   bool     // the functions reach the emulators by [Cloud.Wires], which can be cut
 }
 
 // Cloud is a running cloud in small.
 type Cloud struct {
-	URL string // of soda
+	URL   string           // of soda
+	Wires map[string]*Wire // by what sets the address: FIRESTORE_EMULATOR_HOST, …; none unless asked for
 
 	options   Options
 	dir       string
@@ -93,6 +97,9 @@ func Start(ctx context.Context, o Options) (_ *Cloud, err error) {
 	if err := c.fillArchive(ctx); err != nil {
 		return nil, err
 	}
+	if err := c.trouble(ctx); err != nil {
+		return nil, err
+	}
 	build := exec.CommandContext(ctx, "go", "build", "-o", c.program(), "github.com/seltzer-soda/seltzer/functions")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("the functions cannot be built: %w\n%s", err, out)
@@ -114,6 +121,29 @@ func Start(ctx context.Context, o Options) (_ *Cloud, err error) {
 	}
 	c.sweep()
 	return c, nil
+}
+
+// trouble lays the wires and has the courier listen.
+func (c *Cloud) trouble(ctx context.Context) error {
+	if c.options.Courier != nil {
+		if err := c.options.Courier.start(ctx); err != nil {
+			return err
+		}
+	}
+	if !c.options.Wired {
+		return nil
+	}
+	c.Wires = map[string]*Wire{}
+	for variable, to := range map[string]string{
+		"FIRESTORE_EMULATOR_HOST": os.Getenv("FIRESTORE_EMULATOR_HOST"), "PUBSUB_EMULATOR_HOST": os.Getenv("PUBSUB_EMULATOR_HOST"), "STORAGE_EMULATOR_HOST": c.storage.API,
+	} {
+		w, err := NewWire(ctx, to)
+		if err != nil {
+			return err
+		}
+		c.Wires[variable] = w
+	}
+	return nil
 }
 
 func (c *Cloud) url(function string) string { return "http://" + c.addresses[function] }
@@ -164,6 +194,9 @@ func (c *Cloud) environment() []string {
 		"STORAGE_EMULATOR_HOST="+c.storage.API,
 		"SELTZER_INSECURE=true", "SELTZER_SIGNING_KEY="+c.keyFile(), "SELTZER_STORAGE_URL="+c.storage.Public,
 	)
+	for variable, w := range c.Wires {
+		deployed = append(deployed, variable+"="+w.Address)
+	}
 	return append(deployed, c.options.Env...)
 }
 
@@ -203,6 +236,9 @@ func (c *Cloud) Curl() string {
 
 // Kill ends a function as kill -9 does.
 func (c *Cloud) Kill(function string) { c.children[function].Kill() }
+
+// Stop tells a function to end, as the platform does, and waits until it has.
+func (c *Cloud) Stop(function string) { c.children[function].Stop() }
 
 // sweep sweeps as a scheduler would, until the cloud is closed.
 func (c *Cloud) sweep() {
@@ -247,6 +283,12 @@ func (c *Cloud) Close() {
 	}
 	for _, child := range c.children {
 		child.Stop()
+	}
+	if c.options.Courier != nil {
+		c.options.Courier.close()
+	}
+	for _, w := range c.Wires {
+		w.Close()
 	}
 	if c.storage != nil {
 		c.storage.Close()

@@ -41,28 +41,7 @@ var still = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) err
 // start starts a cloud, with further variables, or skips the test where there are no emulators.
 func start(t testing.TB, env ...string) *Cloud {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("builds and starts the functions; left out by -short")
-	}
-	outside.Firestore(t)
-	outside.PubSub(t)
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := Start(t.Context(), Options{Sweep: -1, Log: log, Env: env})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		c.Close()
-		log.Close()
-		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("the functions said:\n%s", text)
-		}
-	})
-	return c
+	return startCloud(t, Options{Sweep: -1, Env: env})
 }
 
 // ask sends a request and returns its answer; GET has the values in its query.

@@ -33,6 +33,9 @@ func (c *Cloud) subscribe(ctx context.Context) error {
 		}
 	}
 	for name, endpoint := range endpoints {
+		if c.options.Courier != nil {
+			endpoint = c.options.Courier.to(endpoint)
+		}
 		s := &pubsubpb.Subscription{
 			Name: "projects/" + c.project + "/subscriptions/" + name, Topic: topic(name),
 			PushConfig:         &pubsubpb.PushConfig{PushEndpoint: endpoint},

@@ -43,8 +43,12 @@ func Listen(ctx context.Context, api, public, dir, account string, key *rsa.Publ
 		return nil, err
 	}
 	s := &Storage{API: listener.Addr().String(), Public: "http://" + door.Addr().String()}
+	host, _, err := net.SplitHostPort(s.API)
+	if err != nil {
+		return nil, err
+	}
 	s.fake, err = fakestorage.NewServerWithOptions(fakestorage.Options{
-		NoListener: true, StorageRoot: dir, PublicHost: s.API, ExternalURL: "http://" + s.API,
+		NoListener: true, StorageRoot: dir, PublicHost: host, ExternalURL: "http://" + s.API, // at any port: something may stand between
 	})
 	if err != nil {
 		listener.Close()
