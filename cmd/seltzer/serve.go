@@ -60,7 +60,7 @@ const (
 	writeTime      = 2 * time.Minute
 	idleTime       = 2 * time.Minute
 	maxHeader      = 64 << 10
-	goodbyeTime    = 10 * time.Second
+	goodbyeTime    = 8 * time.Second // platforms give a process 10 s
 )
 
 // Run serves until the process is told to stop.

@@ -78,7 +78,7 @@ func TestChaos(t *testing.T) {
 	courier := &Courier{Copies: 3, Delay: 200 * time.Millisecond, Lose: 0.05}
 	c := &chaos{t: t, want: map[string][]byte{}, seen: map[string]string{}, client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: still.CheckRedirect}}
 	c.Cloud = startCloud(t, Options{Sweep: 2 * time.Second, Courier: courier, Wired: true})
-	c.connect()
+	c.store, c.raw = c.openJobs(t), c.openRaw(t)
 	c.cutUndisturbed()
 
 	watched, endWatch := context.WithCancel(t.Context())
@@ -132,20 +132,6 @@ func TestChaos(t *testing.T) {
 	if len(c.orders) == 0 || c.kills+c.terms == 0 || courier.Deliveries.Load() <= courier.Messages.Load() {
 		t.Error("nothing happened: want jobs, kills and messages that come twice")
 	}
-}
-
-// connect opens what the test looks at, by the emulators' own addresses.
-func (c *chaos) connect() {
-	c.t.Helper()
-	var err error
-	if c.store, err = firestorejobs.Open(c.t.Context(), firestorejobs.Config{Project: c.project}); err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { _ = c.store.Close() })
-	if c.raw, err = firestore.NewClient(c.t.Context(), c.project); err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { _ = c.raw.Close() })
 }
 
 // cutUndisturbed makes the cutout of each circle.

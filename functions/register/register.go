@@ -34,7 +34,8 @@ func HTTP(name string, open func(context.Context, *cloud.Parts) (http.Handler, e
 
 // untilStopped ends the contexts of requests when the platform stops the instance, so that
 // workers give their jobs back, and then the process. The platform's signal would else end
-// them in the middle, and their jobs would wait for their leases to run out.
+// them in the middle, and their jobs would wait for their leases to run out. What comes
+// after the signal is refused: another instance takes it.
 func untilStopped(next http.Handler) http.Handler {
 	var working sync.RWMutex // held for reading by each request
 	stopping := sync.OnceValue(func() context.Context {
@@ -48,7 +49,12 @@ func untilStopped(next http.Handler) http.Handler {
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		stop := stopping()
-		working.RLock()
+		if stop.Err() != nil || !working.TryRLock() {
+			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Connection", "close")
+			http.Error(w, "ServiceUnavailable: this instance is stopping; ask again", http.StatusServiceUnavailable)
+			return
+		}
 		defer working.RUnlock()
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()

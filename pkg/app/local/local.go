@@ -78,8 +78,8 @@ const (
 	resultsPath     = "/results"  // of the signed URLs
 	manifestsFolder = "manifests" // in the data folder, with the folders of owners
 	sweepPeriod     = 10 * time.Second
-	drainTime       = 10 * time.Second // for jobs at work when the service stops
-	exampleLimit    = 16               // datasets that Example looks at
+	drainTime       = 5 * time.Second // for jobs at work when the service stops; then they are given back
+	exampleLimit    = 16              // datasets that Example looks at
 )
 
 // Service is the running service. Front serves what clients may reach: the soda handler
