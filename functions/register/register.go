@@ -59,6 +59,8 @@ func untilStopped(next http.Handler) http.Handler {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		defer context.AfterFunc(stop, cancel)()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		a := &answer{ResponseWriter: w}
+		next.ServeHTTP(a, r.WithContext(ctx))
+		a.send()
 	})
 }
