@@ -29,7 +29,7 @@ var levels = [][]string{
 		"pkg/jobstore/jobstoretest", "pkg/queue/queuetest", "pkg/signing/signingtest", "pkg/objects/objectstest", "pkg/archive/archivetest"},
 	{"pkg/auth/tokens", "pkg/auth/tokens/tokenstest"},
 	{"pkg/telemetry/observed", "pkg/telemetry/tracefile"},
-	{"pkg/auth", "pkg/breaker", "pkg/faulty"},
+	{"pkg/auth", "pkg/quota", "pkg/breaker", "pkg/faulty"},
 	{"pkg/auth/accounts"},
 	{"pkg/demo"},
 	{"pkg/batch"},

@@ -16,6 +16,7 @@
 //	telemetry/observed  telemetry/tracefile  the ports, seen by traces and metrics · traces in a file, as tables
 //	demo                                     the archive that a newcomer's server shows
 //	auth/accounts → auth → auth/tokens       which service account · who is asking · tokens that hold
+//	quota                                    how much they may ask
 //	breaker  faulty                          what is down makes nothing slow · ports that fail as a test plans
 //	jobstore/sqlitejobs  queue/sqlitequeue  signing/hmacsigning      embedded backends
 //	jobstore/firestorejobs  queue/pubsubqueue  signing/gcssigning    backends on Google Cloud
@@ -53,7 +54,7 @@
 //	a parameter    a line of the table in soda
 //	a resource     a line of the table in api/api.go, and of that in api/operations.go, which tells of it
 //	a card rule    a line of the tables in cutout
-//	a span, metric Start or Wait where it happens; a line of the table in telemetry/metrics.go
+//	a limit        a field of quota.Limits, a setting in app and terraform, a flag of serve
 //	a column, a format of batches   a line of the tables in manifest, pack, ledger, and a file for a format
 //	an error kind  a code in fault and a line of the table in api/errors.go
 //	a backend      a folder beside its port, the port's contract suite as its test, one case in app

@@ -58,6 +58,13 @@ module "soda" {
     SELTZER_SIGNER_URL    = module.signer.url
     SELTZER_MAX_EXECUTION = "${var.cutout_timeout_seconds - 30}s"
     SELTZER_SYNC_WAIT     = "${var.sync_wait_seconds}s"
+
+    SELTZER_QUOTA_JOBS     = tostring(var.quota.jobs)
+    SELTZER_QUOTA_ROWS     = tostring(var.quota.rows)
+    SELTZER_QUOTA_BYTES    = tostring(var.quota.gib_a_day * pow(1024, 3))
+    SELTZER_QUOTA_REQUESTS = tostring(var.quota.requests_a_minute)
+    SELTZER_QUOTA_BACKLOG  = tostring(var.quota.backlog)
+    SELTZER_FORWARDED_HOPS = var.edge == null ? "1" : "2" # a load balancer writes its own address behind the client's
   })
 
   depends_on = [google_project_iam_member.build, google_project_iam_member.firestore, google_storage_bucket_iam_member.archive]

@@ -239,6 +239,28 @@ variable "public" {
   }
 }
 
+variable "quota" {
+  description = <<-EOT
+    How much one owner may ask; 0 stands for any number. jobs and rows (cutouts of these) are those
+    that have not ended, gib_a_day is of results in 24 hours, requests_a_minute is of one user or
+    address to one instance of soda. All who do not log in are one owner, who may have ten times
+    as much. From backlog interactive jobs of all owners on, sync requests are sent to /async.
+  EOT
+  type = object({
+    jobs              = optional(number, 200)
+    rows              = optional(number, 1000000)
+    gib_a_day         = optional(number, 200)
+    requests_a_minute = optional(number, 3000)
+    backlog           = optional(number, 500)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for n in values(var.quota) : n >= 0 && n <= 1000000000 && floor(n) == n])
+    error_message = "In quota each is a whole number, 0 (no limit) to 1000000000."
+  }
+}
+
 variable "region" {
   description = "Region of everything; that of the archives' buckets, or reading them costs money and time."
   type        = string

@@ -18,6 +18,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/local"
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
@@ -28,7 +29,7 @@ type serve struct {
 	PublicURL   string   `placeholder:"URL" help:"URL under which clients reach the service, if that is not the address it listens on. All links begin with it."`
 	Groups      []string `placeholder:"NAME=GROUP" sep:"none" help:"Show the archive NAME to members of GROUP alone; to others its IDs are unknown. Repeatable."`
 	Auth        string   `default:"" placeholder:"MODE" help:"Who may ask. local: one user, who sees everything (the default on a loopback address). none: public; a job is reached by its id. header: the user that a proxy names in X-Auth-Request-User, with their groups in X-Auth-Request-Groups. oidc: users send a token as Authorization: Bearer, or as a password. iap: behind Google's Identity-Aware Proxy."`
-	Trust       []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes (${default})."`
+	Trust       []string `default:"127.0.0.0/8,::1/128" placeholder:"CIDR" help:"Addresses of the proxies that --auth header believes, and whose X-Forwarded-For says where requests come from (${default})."`
 	Issuer      string   `placeholder:"URL" help:"Who signs users' tokens, for --auth oidc: its keys are found by URL/.well-known/openid-configuration."`
 	Audience    string   `placeholder:"NAME" help:"Whom users' tokens must be for, for --auth oidc and iap: the client's id there, mostly."`
 	UserClaim   string   `placeholder:"CLAIM" help:"The claim of tokens that names the user (sub; with --auth iap email)."`
@@ -38,6 +39,40 @@ type serve struct {
 	Trace       string   `placeholder:"FILE" type:"path" help:"Append the traces of all requests to a file, for seltzer trace."`
 	Metrics     string   `placeholder:"[HOST]:PORT" help:"Serve metrics at /metrics of another address, in Prometheus' form. Without a HOST this machine alone reaches it."`
 	Verbose     bool     `short:"v" help:"Log more."`
+
+	Quota quotaFlags `embed:"" prefix:"quota-" group:"How much one owner may ask, 0 for anything (with --auth local no limit holds that is not given; all who do not log in are one owner, who may have ten times as much)"`
+}
+
+// quotaFlags are nil where they are not given.
+type quotaFlags struct {
+	Jobs     *int64 `placeholder:"N" help:"Jobs that have not ended (200)."`
+	Rows     *int64 `placeholder:"N" help:"Cutouts of the jobs that have not ended (1000000)."`
+	Bytes    *int64 `placeholder:"MIB" help:"MiB of results in 24 hours (204800)."`
+	Requests *int64 `placeholder:"N" help:"Requests in a minute, of a user or an address (3000)."`
+}
+
+// limits returns what is given, and else what suits who may ask.
+func (q quotaFlags) limits(auth string) (quota.Limits, error) {
+	l := quota.Defaults
+	if auth == "local" {
+		l = quota.Limits{}
+	}
+	var errs []error
+	for _, f := range []struct {
+		name  string
+		given *int64
+		limit *int64
+		unit  int64
+	}{{"jobs", q.Jobs, &l.Jobs, 1}, {"rows", q.Rows, &l.Rows, 1}, {"bytes", q.Bytes, &l.Bytes, 1 << 20}, {"requests", q.Requests, &l.Requests, 1}} {
+		switch {
+		case f.given == nil:
+		case *f.given < 0 || *f.given > 1<<30:
+			errs = append(errs, fault.New(fault.Usage, "", "--quota-%s %d: want 0 to %d", f.name, *f.given, 1<<30))
+		default:
+			*f.limit = *f.given * f.unit
+		}
+	}
+	return l, errors.Join(errs...)
 }
 
 // Help is what seltzer serve --help adds.
@@ -79,6 +114,7 @@ func (c *serve) Run(s *streams) error {
 		address = "http://" + reachable(listener.Addr())
 	}
 	c.PublicURL = strings.TrimRight(cmp.Or(c.PublicURL, address), "/")
+	limits, quotaErr := c.Quota.limits(c.Auth)
 	memoryErr := errors.Join(mebibytes("memory", &c.Memory), mebibytes("max-cutout", &c.MaxCutout))
 	level := slog.LevelInfo
 	if c.Verbose {
@@ -94,13 +130,14 @@ func (c *serve) Run(s *streams) error {
 			Data: c.Data, PublicURL: c.PublicURL, Archives: c.Archive, Groups: c.Groups, Auth: c.Auth, Trusted: c.Trust,
 			Issuer: c.Issuer, UserAudience: c.Audience, UserClaim: c.UserClaim, GroupsClaim: c.GroupsClaim,
 			Memory: c.Memory, MaxCutout: c.MaxCutout,
+			QuotaJobs: limits.Jobs, QuotaRows: limits.Rows, QuotaBytes: limits.Bytes, QuotaRequests: limits.Requests, QuotaBacklog: limits.Backlog,
 		},
 		Version: version(), Log: log, Traces: c.Trace, Metrics: metrics != nil,
 	})
 	if service != nil {
 		defer service.Close()
 	}
-	if err := errors.Join(listenErr, modeErr, memoryErr, metricsErr, openErr); err != nil {
+	if err := errors.Join(listenErr, modeErr, memoryErr, metricsErr, quotaErr, openErr); err != nil {
 		return err
 	}
 	if metrics != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 )
 
@@ -47,6 +48,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
 	return http.StripPrefix(base.Path, api.New(api.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log,
+		Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},

@@ -27,6 +27,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 )
 
 // ResultURLs makes the URLs under which results can be fetched; package signer has the client.
@@ -63,6 +64,8 @@ type Config struct {
 	Auth      auth.Mode
 	PublicURL string // absolute, without a slash at its end; all links begin with it
 	Limits    Limits
+	Quota     *quota.Quota  // how much each owner may ask; nil: anything
+	Address   quota.Address // where callers without a name ask from
 	Batches   Batches
 	Checks    []Check        // what /availability asks
 	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of indexMemory
@@ -101,6 +104,9 @@ func New(c Config) http.Handler {
 	}
 	if c.Indexes == nil {
 		c.Indexes = indexes.New(indexMemory)
+	}
+	if c.Quota == nil {
+		c.Quota = quota.New(c.Jobs, quota.Limits{})
 	}
 	s := &server{Config: c, started: time.Now(), waiters: make(chan struct{}, c.Limits.Waiters)}
 	mux := http.NewServeMux()
@@ -194,7 +200,7 @@ func (s *server) allow(path string, m methods) http.Handler {
 		serve, ok := m[method]
 		switch {
 		case ok:
-			if err := serve(w, r); err != nil {
+			if err := serve(w, withAsking(r)); err != nil {
 				s.fail(w, r, err)
 			}
 		case method == http.MethodOptions:

@@ -58,14 +58,18 @@ func (s *server) postParameters(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	sayIgnored(w, params)
-	if _, err := s.check(r.Context(), caller, before.Kind, slices.Concat(before.Params, params), false); err != nil {
+	asked, err := s.check(r.Context(), caller, before.Kind, slices.Concat(before.Params, params), false)
+	if err == nil {
+		err = s.Quota.Grow(r.Context(), before.Owner, asked.rows-before.Rows)
+	}
+	if err != nil {
 		return err
 	}
 	return s.change(w, r, func(_ time.Time, j *uws.Job) error {
 		if j.Phase != uws.Pending {
 			return fault.New(fault.Phase, "api.postParameters", "the job is %s: parameters can be added while it is PENDING; make a new job", j.Phase)
 		}
-		j.Params = append(j.Params, params...)
+		j.Params, j.Class, j.Rows = append(j.Params, params...), asked.class, asked.rows
 		if err := checkSize(j.Params); err != nil {
 			return err
 		}

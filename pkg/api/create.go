@@ -26,7 +26,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 	}
 	sayIgnored(w, params)
 	checking, span := telemetry.Start(r.Context(), "check")
-	class, err := s.check(checking, caller, kind, params, run)
+	asked, err := s.check(checking, caller, kind, params, run)
 	span.End(err)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 	}
 	now := time.Now().UTC()
 	j := &uws.Job{
-		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: class, Kind: kind, Phase: uws.Pending,
+		ID: uws.NewID(), Owner: caller.Name, Groups: caller.Groups, SeesAll: caller.All, RunID: runID, Params: params, Class: asked.class, Rows: asked.rows, Kind: kind, Phase: uws.Pending,
 		Created: now, ExecutionDuration: s.Limits.MaxExecution, Shard: uws.NewShard(),
 	}
 	telemetry.Job(r.Context(), j.ID)
@@ -53,7 +53,7 @@ func (s *server) newJob(w http.ResponseWriter, r *http.Request, caller auth.Call
 // start writes the job and, if it is queued, wakes a worker. published is false if the job
 // is written, but the queue did not take the message: the sweep will send it soon.
 func (s *server) start(ctx context.Context, j *uws.Job) (published bool, err error) {
-	if err := s.Jobs.Create(ctx, j); err != nil {
+	if err := s.Quota.Create(ctx, j); err != nil {
 		return false, err
 	}
 	if j.Phase != uws.Queued {
@@ -82,16 +82,6 @@ func (s *server) publish(ctx context.Context, j *uws.Job) bool {
 	return false
 }
 
-// caller returns who asks.
-func (s *server) caller(r *http.Request) (auth.Caller, error) {
-	caller, err := s.Auth.Caller(r)
-	telemetry.Owner(r.Context(), caller.Name)
-	if id := r.PathValue("id"); id != "" {
-		telemetry.Job(r.Context(), id)
-	}
-	return caller, err
-}
-
 // read returns who asks, and for what.
 func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form, error) {
 	caller, err := s.caller(r)
@@ -104,7 +94,7 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) (auth.Caller, form
 
 // create makes a job: 303 to it (UWS 1.1, section 2.2.3.1).
 func (s *server) create(w http.ResponseWriter, r *http.Request) error {
-	caller, err := s.Auth.Caller(r)
+	caller, err := s.caller(r)
 	if err != nil {
 		return err
 	}

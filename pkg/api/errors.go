@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/telemetry"
@@ -35,8 +37,9 @@ var answers = map[fault.Code]struct {
 	fault.Internal:        {http.StatusInternalServerError, "Error"},
 }
 
-// retryAfter is what a client that meets a passing failure is asked to wait, in seconds.
-const retryAfter = 10
+// retryAfter is what a client that meets a passing failure is asked to wait, if the failure
+// does not know better.
+const retryAfter = 10 * time.Second
 
 // ErrorText returns the text of an error as SODA and DALI want it: the label first, then
 // a sentence.
@@ -70,14 +73,19 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(a.status)
 		return
 	}
-	h := w.Header()
-	if a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests {
-		h.Set("Retry-After", strconv.Itoa(retryAfter))
-	}
+	sayAfter(w, a.status, err)
 	if a.status == http.StatusUnauthorized {
-		h["Www-Authenticate"] = s.Auth.Challenges(r)
+		w.Header()["Www-Authenticate"] = s.Auth.Challenges(r)
 	}
 	sayError(w, r, a.status, code, fault.Sentence(err))
+}
+
+// sayAfter says when to ask again, where that may help.
+func sayAfter(w http.ResponseWriter, status int, err error) {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		seconds := (cmp.Or(fault.After(err), retryAfter) + time.Second - 1) / time.Second
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
 }
 
 // sayError answers with an error as text or, if the client prefers that, as a problem

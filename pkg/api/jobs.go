@@ -219,9 +219,15 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	class := j.Class
+	asked := work{j.Class, j.Rows}
 	if j.Phase == uws.Pending {
-		if class, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
+		if asked, err = s.check(r.Context(), caller, j.Kind, j.Params, true); err != nil {
+			return err
+		}
+		if err := s.Quota.Day(r.Context(), j.Owner); err != nil {
+			return err
+		}
+		if err := s.Quota.Grow(r.Context(), j.Owner, asked.rows-j.Rows); err != nil {
 			return err
 		}
 	}
@@ -232,7 +238,7 @@ func (s *server) run(w http.ResponseWriter, r *http.Request) error {
 		if again {
 			return jobstore.Unchanged
 		}
-		j.Class = class
+		j.Class, j.Rows = asked.class, asked.rows
 		j.Groups, j.SeesAll = caller.Groups, caller.All // they may have changed since
 		started = j
 		return err

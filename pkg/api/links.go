@@ -110,6 +110,7 @@ func linksFormat(f form) (string, error) {
 // failLinks answers with an error as VOTable: clients of DataLink read nothing else.
 func failLinks(w http.ResponseWriter, format string, err error) error {
 	code := fault.CodeOf(err)
+	sayAfter(w, answers[code].status, err)
 	return writeVOTable(w, answers[code].status, format, votable.Failure(ErrorText(code, fault.Sentence(err))))
 }
 

@@ -79,16 +79,16 @@ func viewer(caller auth.Caller) archive.Viewer {
 }
 
 // check refuses parameters that can never become a cutout for caller and, if run, those that
-// are not complete; else it says which class of job they are. Datasets are looked up by their
+// are not complete; else it says how much work they are. Datasets are looked up by their
 // ID alone: no byte of the archive is read. One ID among several that names nothing is no
 // error, but will be a result that says so.
-func (s *server) check(ctx context.Context, caller auth.Caller, kind uws.Kind, params []uws.Param, run bool) (uws.Class, error) {
+func (s *server) check(ctx context.Context, caller auth.Caller, kind uws.Kind, params []uws.Param, run bool) (work, error) {
 	if batch.Asks(params) || kind == uws.Batch {
 		if kind != uws.Batch {
-			return "", fault.New(fault.Usage, "api.check", "%s makes a job of its own: send it to %s", batch.Manifest, s.listURL())
+			return work{}, fault.New(fault.Usage, "api.check", "%s makes a job of its own: send it to %s", batch.Manifest, s.listURL())
 		}
 		_, err := batch.Read(params)
-		return uws.Bulk, err
+		return work{class: uws.Bulk}, err
 	}
 	request, err := soda.Read(params)
 	if err == nil && kind == uws.Sync {
@@ -98,15 +98,22 @@ func (s *server) check(ctx context.Context, caller auth.Caller, kind uws.Kind, p
 		err = request.Complete()
 	}
 	if err != nil {
-		return "", err
+		return work{}, err
 	}
 	for _, id := range request.IDs {
 		if _, err = s.Archive.Resolve(ctx, id, viewer(caller)); err == nil {
 			break
 		}
 	}
-	if len(request.Cuts()) > maxInteractive {
-		return uws.Bulk, err
+	asked := work{uws.Interactive, int64(len(request.Cuts()))}
+	if asked.rows > maxInteractive {
+		asked.class = uws.Bulk
 	}
-	return uws.Interactive, err
+	return asked, err
+}
+
+// work is how much is asked of the service.
+type work struct {
+	class uws.Class
+	rows  int64 // cutouts
 }

@@ -51,9 +51,14 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-func newService(t testing.TB, mode string, limits api.Limits) *service {
+func newService(t testing.TB, mode string, limits api.Limits, changes ...func(*local.Settings)) *service {
 	t.Helper()
-	return startService(t, mode, func(c *local.Config) { c.Limits = limits })
+	return startService(t, mode, func(c *local.Config) {
+		c.Limits = limits
+		for _, change := range changes {
+			change(&c.Settings)
+		}
+	})
 }
 
 func startService(t testing.TB, mode string, change func(*local.Config)) *service {

@@ -19,6 +19,9 @@ func (s *server) sync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.Quota.Sync(r.Context(), len(s.waiters), cap(s.waiters)); err != nil {
+		return err
+	}
 	j, err := s.newJob(w, r, caller, uws.Sync, f, true)
 	if err != nil {
 		return err

@@ -290,10 +290,7 @@ func (b *Batches) list(ctx context.Context, j *uws.Job) (*uws.Job, error) {
 		if mine = j.Follows() && !j.Plan.Listed; !mine {
 			return jobstore.Unchanged
 		}
-		j.Results = results
-		count.Tally.Rows = j.Tally.Rows
-		j.Roll(now, count.Tally)
-		j.Plan.Listed = true
+		j.Listed(now, results, count.Tally)
 		return nil
 	})
 	if err == nil && mine {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Code is a kind of error. It is itself an error, so that
@@ -41,9 +42,10 @@ func (c Code) Error() string { return string(c) }
 // Error is an error of one kind with a sentence for people.
 type Error struct {
 	Code     Code
-	Op       string // where it happened, as package.Function; for logs
-	Sentence string // what was wrong and what to do; safe to show to whoever asked
-	Cause    error  // what lies below, or nil; never shown, only logged
+	Op       string        // where it happened, as package.Function; for logs
+	Sentence string        // what was wrong and what to do; safe to show to whoever asked
+	Cause    error         // what lies below, or nil; never shown, only logged
+	After    time.Duration // when asking again may help; 0: it is not known
 }
 
 // New returns an error of kind code that happened in op ("package.Function").
@@ -128,6 +130,14 @@ func withoutOps(text string, err error) string {
 		}
 	}
 	return text
+}
+
+// After returns when asking again may help, 0 if it is not known.
+func After(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.After
+	}
+	return 0
 }
 
 // Transient reports whether the same thing may succeed when tried again.

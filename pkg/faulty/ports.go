@@ -27,6 +27,10 @@ func (s store) Create(ctx context.Context, j *uws.Job) error {
 	return s.plan.Do(ctx, "jobs.Create", func(ctx context.Context) error { return s.Store.Create(ctx, j) })
 }
 
+func (s store) CreateWithin(ctx context.Context, j *uws.Job, room jobstore.Room) (jobstore.Use, error) {
+	return give(ctx, s.plan, "jobs.Create", func(ctx context.Context) (jobstore.Use, error) { return s.Store.CreateWithin(ctx, j, room) })
+}
+
 func (s store) Get(ctx context.Context, id string) (j *uws.Job, err error) {
 	return give(ctx, s.plan, "jobs.Get", func(ctx context.Context) (*uws.Job, error) { return s.Store.Get(ctx, id) })
 }

@@ -29,6 +29,12 @@ type Store interface {
 	// [fault.Usage] if another job has that id.
 	Create(ctx context.Context, j *uws.Job) error
 
+	// CreateWithin is Create, unless the owner would then have more live jobs, or more rows of
+	// them, than room allows. Callers at once get no more than the room together: the jobs
+	// that were written first stay. The error is [fault.Quota], with what the owner uses
+	// without this job. Asked again after a lost answer, it may count the job itself.
+	CreateWithin(ctx context.Context, j *uws.Job, room Room) (Use, error)
+
 	// Get returns a job, also a deleted one that is not purged yet, or [fault.NotFound].
 	Get(ctx context.Context, id string) (*uws.Job, error)
 
@@ -62,6 +68,20 @@ type Store interface {
 	// yielded is state, not history. It ends with [fault.NotFound] when the job is not
 	// there or is purged, and with ctx's error when ctx ends.
 	Watch(ctx context.Context, id string) iter.Seq2[*uws.Job, error]
+
+	// Use returns what an owner uses: live jobs, and what those made that ended after since.
+	// A store may count by whole hours, and then the hour of since as a whole.
+	Use(ctx context.Context, owner string, since time.Time) (Use, error)
+
+	// Uses is Use of every owner who uses anything, by name.
+	Uses(ctx context.Context, since time.Time) ([]Use, error)
+
+	// Freed returns the instant that since must reach for at least bytes less to count in
+	// Use; it is zero if so many do not count.
+	Freed(ctx context.Context, owner string, since time.Time, bytes int64) (time.Time, error)
+
+	// Active counts the jobs of a class that are QUEUED or EXECUTING, of all owners.
+	Active(ctx context.Context, class uws.Class) (int64, error)
 
 	// Check is nil if the store can be read and written.
 	Check(ctx context.Context) error

@@ -113,6 +113,15 @@ func (j *Job) Rest(now time.Time, claim string, until time.Time) error {
 // [Job.Owes].
 func (j *Job) Follows() bool { return j.Owes && j.Phase.Terminal() }
 
+// Listed gives a batch that has ended the results that were gathered after its end.
+func (j *Job) Listed(now time.Time, results []Result, t Tally) {
+	j.Results = results
+	j.Made = j.made()
+	j.Plan.Listed = true
+	t.Rows = j.Tally.Rows
+	j.Roll(now, t)
+}
+
 // Followed notes that what follows the end of a batch or a part is done.
 func (j *Job) Followed() {
 	j.Owes = false

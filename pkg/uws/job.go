@@ -131,6 +131,8 @@ type Job struct {
 	Failure  *Failure `json:"failure,omitempty"`
 	Progress Progress `json:"progress,omitzero"`
 
+	Rows   int64  `json:"rows,omitempty"`   // cutouts asked for, as a quota counts them
+	Made   int64  `json:"made,omitempty"`   // bytes of the results when the job ended; stays when they are destroyed
 	Parent string `json:"parent,omitempty"` // the batch that a part is of …
 	Number int    `json:"number,omitempty"` // … and which one of its parts, from 0
 	Plan   *Plan  `json:"plan,omitempty"`   // of a batch

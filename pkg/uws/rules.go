@@ -19,6 +19,7 @@ const (
 	SoonResend  = 30 * time.Second // … but after this, if publishing it failed
 	MaxAttempts = 5                // claims, before the job ends in ERROR
 	MaxStops    = 50               // claims more, that ended because the server stopped
+	Day         = 24 * time.Hour   // what a job made counts for its owner this long after its end
 )
 
 // moves lists the legal moves between phases (UWS 1.1, figure 2 and table 7.2 of section 2.1.3).
@@ -50,6 +51,7 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 			j.Results = j.Partial
 		}
 		j.Partial = nil
+		j.Made = j.made()
 		j.Claim = ""
 		if to != Aborted { // an aborted worker may still be writing until its lease ends
 			j.LeaseUntil = time.Time{}
@@ -58,6 +60,17 @@ func (j *Job) Advance(to Phase, now time.Time) error {
 		j.owe(now)
 	}
 	return nil
+}
+
+// made returns the bytes of the results; those of a part are its batch's.
+func (j *Job) made() (bytes int64) {
+	if j.Kind == Part {
+		return 0
+	}
+	for _, r := range j.Results {
+		bytes += r.Size
+	}
+	return bytes
 }
 
 // before returns the phases from which a job may move to phase to, in the standard's order.
@@ -109,6 +122,10 @@ func (j *Job) Abort(now time.Time, why string) error {
 	j.Cause = why
 	return nil
 }
+
+// Counts reports whether what the job made counts at the instant now, even if it was deleted
+// since.
+func (j *Job) Counts(now time.Time) bool { return j.Made > 0 && now.Before(j.Ended.Add(Day)) }
 
 // Live reports whether a worker holds the job at the instant now.
 func (j *Job) Live(now time.Time) bool { return j.Phase == Executing && j.LeaseUntil.After(now) }

@@ -17,7 +17,7 @@ const perShard = 500
 // Report says what a sweep did.
 type Report struct {
 	Published int `json:"published"` // messages sent again
-	Archived  int `json:"archived"`  // jobs whose results were destroyed
+	Archived  int `json:"archived"`  // jobs whose results were destroyed, and that are kept
 	Purged    int `json:"purged"`    // jobs forgotten
 	Failed    int `json:"failed"`    // jobs that could not be looked after this time
 }
@@ -64,7 +64,7 @@ type step int
 const (
 	nothing step = iota
 	publish
-	destroy // its objects: it was archived
+	destroy // its objects: it was archived, or deleted while what it made still counts
 	purge   // its objects, then the job itself
 )
 
@@ -84,6 +84,10 @@ func next(now time.Time, j *uws.Job) (step, error) {
 	case j.Follows():
 		j.DueAt = now.Add(uws.Lease)
 		return publish, nil
+	case j.Deleted && j.Counts(now): // its objects go now, the tombstone when the day is over
+		j.Results = nil
+		j.DueAt = now.Add(uws.SoonResend)
+		return destroy, nil
 	case j.Deleted:
 		return purge, jobstore.Unchanged
 	case j.Phase == uws.Archived && !j.PurgeAfter.After(now):
@@ -135,11 +139,15 @@ func (w *Worker) tend(ctx context.Context, j *uws.Job, report *Report) error {
 		if err := w.deleteObjects(ctx, j.ID); err != nil {
 			return err
 		}
-		if _, err := w.Jobs.Update(ctx, j.ID, func(_ time.Time, j *uws.Job) error {
-			if j.Deleted { // since, and due now
+		if _, err := w.Jobs.Update(ctx, j.ID, func(now time.Time, j *uws.Job) error {
+			switch {
+			case !j.Deleted:
+				j.DueAt = j.PurgeAfter
+			case j.Counts(now):
+				j.DueAt = j.Ended.Add(uws.Day)
+			default: // deleted since, and due now
 				return jobstore.Unchanged
 			}
-			j.DueAt = j.PurgeAfter
 			return nil
 		}); err != nil && !errors.Is(err, fault.NotFound) {
 			return err

@@ -567,7 +567,7 @@ func TestSweep(t *testing.T) {
 			t.Errorf("UWS-50: the job is %s, and the image was opened %d times", got.Phase, b.root.opened.Load())
 		}
 	})
-	t.Run("a deleted job goes with its objects", func(t *testing.T) {
+	t.Run("a deleted job's objects go, and the job when what it made no longer counts", func(t *testing.T) {
 		b := newBench(t, nil)
 		j, other := b.queued(t), b.queued(t)
 		b.work(t, j.ID)
@@ -576,10 +576,18 @@ func TestSweep(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.sweep(t)
-		if _, err := b.jobs.Get(t.Context(), j.ID); !errors.Is(err, fault.NotFound) || len(b.kept(t, j.ID)) != 0 {
-			t.Errorf("the deleted job: %v, objects %v", err, b.kept(t, j.ID))
+		if got := b.get(t, j.ID); !got.Deleted || len(got.Results) != 0 || got.Made == 0 || len(b.kept(t, j.ID)) != 0 {
+			t.Errorf("the deleted job: %+v, objects %v", got, b.kept(t, j.ID))
 		}
 		b.wantDone(t, other.ID)
+		b.forward(uws.Day - time.Minute)
+		b.sweep(t)
+		b.get(t, j.ID)
+		b.forward(2 * time.Minute)
+		b.sweep(t)
+		if _, err := b.jobs.Get(t.Context(), j.ID); !errors.Is(err, fault.NotFound) {
+			t.Errorf("the deleted job, after its day: %v", err)
+		}
 	})
 }
 

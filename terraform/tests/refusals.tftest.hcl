@@ -25,6 +25,7 @@ run "malformed" {
     results_retention_days = 0
     cutout_timeout_seconds = 541
     sync_wait_seconds      = 0
+    quota                  = { jobs = -1 }
     auth                   = { mode = "local" }
     budget                 = { billing_account = "mine", amount = 1 }
     edge                   = { domain = "https://soda.example.org/" }
@@ -32,7 +33,7 @@ run "malformed" {
   expect_failures = [
     var.environment, var.project_id, var.project_number, var.authority, var.archives, var.cors_origins,
     var.region, var.runtime, var.version_name, var.invokers, var.results_retention_days, var.cutout_timeout_seconds,
-    var.sync_wait_seconds, var.auth, var.budget, var.edge,
+    var.sync_wait_seconds, var.auth, var.budget, var.edge, var.quota,
   ]
 }
 

@@ -69,6 +69,8 @@ func TestWrongVariables(t *testing.T) {
 		"a key, in the cloud":           {map[string]string{"SELTZER_SIGNING_KEY": "key.pem"}, "SELTZER_SIGNING_KEY"},
 		"an authority with a path":      {map[string]string{"SELTZER_AUTHORITY": "example.org/dr1"}, "SELTZER_AUTHORITY"},
 		"no connections":                {map[string]string{"SELTZER_WATCH_CONNECTIONS": "0"}, "SELTZER_WATCH_CONNECTIONS"},
+		"a quota below nothing":         {map[string]string{"SELTZER_QUOTA_ROWS": "-1"}, "SELTZER_QUOTA_ROWS"},
+		"fewer hops than none":          {map[string]string{"SELTZER_FORWARDED_HOPS": "-1"}, "SELTZER_FORWARDED_HOPS"},
 		"a time that is none":           {map[string]string{"SELTZER_MAX_EXECUTION": "long"}, "SELTZER_MAX_EXECUTION"},
 		"a time that is not before now": {map[string]string{"SELTZER_SYNC_WAIT": "-1s"}, "SELTZER_SYNC_WAIT"},
 	} {

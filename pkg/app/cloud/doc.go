@@ -27,6 +27,12 @@
 //	SELTZER_GROUPS_CLAIM        text                                            the claim that names the user's groups; empty: groups, in mode iap hd, the domain of their account
 //	SELTZER_MAX_EXECUTION       duration  8m30s                                 the longest time of one job: the function's timeout less 30 s
 //	SELTZER_SYNC_WAIT           duration  50s                                   how long a sync request waits for its cutout
+//	SELTZER_QUOTA_JOBS          number    200                                   live jobs of one owner; 0 here and below: any number
+//	SELTZER_QUOTA_ROWS          number    1000000                               cutouts of the live jobs of one owner
+//	SELTZER_QUOTA_BYTES         bytes     214748364800                          results of one owner in 24 hours
+//	SELTZER_QUOTA_REQUESTS      number    3000                                  requests of one user or address in a minute, to each instance
+//	SELTZER_QUOTA_BACKLOG       number    500                                   interactive jobs of all owners from which on sync requests are refused
+//	SELTZER_FORWARDED_HOPS      number    1                                     entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer
 //	SELTZER_RESULTS_BUCKET      text                        cutout signer       the bucket of results
 //	SELTZER_MEMORY              bytes     536870912                             what all jobs of one instance may use together
 //	SELTZER_MAX_CUTOUT          bytes     17179869184                           the largest cutout
@@ -44,6 +50,9 @@
 // A claim inside of another is named with dots: google.access_levels makes the access levels of
 // Identity-Aware Proxy groups. An archive that SELTZER_GROUPS names is unknown to all but the
 // members of its groups; soda and cutout are told the same.
+//
+// Callers without a name are one owner together, who may have ten times as much; see package
+// quota.
 //
 // # Rights
 //

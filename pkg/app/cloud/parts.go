@@ -13,9 +13,11 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/auth/accounts"
 	"github.com/seltzer-soda/seltzer/pkg/breaker"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/queue/pubsubqueue"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -95,6 +97,11 @@ func (p *Parts) Mode() (auth.Mode, error) {
 		return nil, err
 	}
 	return accounts.Proxy{Verifier: v, Account: p.ProxyAccount}, nil
+}
+
+// Quota returns how much each owner may ask, counted from the store of jobs.
+func (p *Parts) Quota(jobs jobstore.Store) *quota.Quota {
+	return quota.New(jobs, quota.Limits{Jobs: p.QuotaJobs, Rows: p.QuotaRows, Bytes: p.QuotaBytes, Requests: p.QuotaRequests, Backlog: p.QuotaBacklog})
 }
 
 // Client returns a client, behind a breaker, that proves to the function at url which account

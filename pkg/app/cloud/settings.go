@@ -45,6 +45,12 @@ type Settings struct {
 	GroupsClaim      string        `env:"SELTZER_GROUPS_CLAIM" doc:"the claim that names the user's groups; empty: groups, in mode iap hd, the domain of their account"`
 	MaxExecution     time.Duration `env:"SELTZER_MAX_EXECUTION, default=8m30s" doc:"the longest time of one job: the function's timeout less 30 s"`
 	SyncWait         time.Duration `env:"SELTZER_SYNC_WAIT, default=50s" doc:"how long a sync request waits for its cutout"`
+	QuotaJobs        int64         `env:"SELTZER_QUOTA_JOBS, default=200" doc:"live jobs of one owner; 0 here and below: any number"`
+	QuotaRows        int64         `env:"SELTZER_QUOTA_ROWS, default=1000000" doc:"cutouts of the live jobs of one owner"`
+	QuotaBytes       int64         `env:"SELTZER_QUOTA_BYTES, default=214748364800" doc:"results of one owner in 24 hours"`
+	QuotaRequests    int64         `env:"SELTZER_QUOTA_REQUESTS, default=3000" doc:"requests of one user or address in a minute, to each instance"`
+	QuotaBacklog     int64         `env:"SELTZER_QUOTA_BACKLOG, default=500" doc:"interactive jobs of all owners from which on sync requests are refused"`
+	ForwardedHops    int           `env:"SELTZER_FORWARDED_HOPS, default=1" doc:"entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer"`
 	ResultsBucket    string        `env:"SELTZER_RESULTS_BUCKET" needs:"cutout,signer" doc:"the bucket of results"`
 	Memory           int64         `env:"SELTZER_MEMORY, default=536870912" doc:"what all jobs of one instance may use together"`
 	MaxCutout        int64         `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"the largest cutout"`
@@ -83,6 +89,9 @@ func FromEnvironment(ctx context.Context, function string, variables envconfig.L
 		wrong(s.Audience == "", "SELTZER_AUDIENCE is not set: mode header wants the URL for which the proxy's tokens are")
 	}
 	wrong(s.WatchConnections < 1, "SELTZER_WATCH_CONNECTIONS=%d: want 1 or more", s.WatchConnections)
+	wrong(min(s.QuotaJobs, s.QuotaRows, s.QuotaBytes, s.QuotaRequests, s.QuotaBacklog) < 0,
+		"SELTZER_QUOTA_JOBS=%d, SELTZER_QUOTA_ROWS=%d, SELTZER_QUOTA_BYTES=%d, SELTZER_QUOTA_REQUESTS=%d, SELTZER_QUOTA_BACKLOG=%d: want 0 or more", s.QuotaJobs, s.QuotaRows, s.QuotaBytes, s.QuotaRequests, s.QuotaBacklog)
+	wrong(s.ForwardedHops < 0, "SELTZER_FORWARDED_HOPS=%d: want 0 or more", s.ForwardedHops)
 	wrong(s.MaxExecution <= 0 || s.SyncWait <= 0, "SELTZER_MAX_EXECUTION=%v, SELTZER_SYNC_WAIT=%v: want more than 0", s.MaxExecution, s.SyncWait)
 	wrong(strings.ContainsAny(s.Authority, "/?# "), "SELTZER_AUTHORITY=%q: want one such as example.org", s.Authority)
 	emulated := loopback(os.Getenv("FIRESTORE_EMULATOR_HOST"))

@@ -34,6 +34,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue/sqlitequeue"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/hmacsigning"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
@@ -51,13 +52,24 @@ type Settings struct {
 	Archives     []string `env:"SELTZER_ARCHIVES" doc:"NAME=FOLDER or NAME=URL, with commas between"` // none: the demo archive
 	Groups       []string `env:"SELTZER_GROUPS" doc:"NAME=GROUP, with commas between: only members of its groups see that archive"`
 	Auth         string   `env:"SELTZER_AUTH, default=none" doc:"who may ask"` // one of auth.Names
-	Trusted      []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes"`
+	Trusted      []string `env:"SELTZER_TRUSTED_PROXIES, default=127.0.0.0/8,::1/128" doc:"addresses of the proxies that mode header believes, and whose X-Forwarded-For is believed"`
 	Issuer       string   `env:"SELTZER_ISSUER" doc:"who signs users' tokens in mode oidc"`
 	UserAudience string   `env:"SELTZER_USER_AUDIENCE" doc:"whom users' tokens must be for in modes iap and oidc"`
 	UserClaim    string   `env:"SELTZER_USER_CLAIM" doc:"the claim of tokens that names the user"`
 	GroupsClaim  string   `env:"SELTZER_GROUPS_CLAIM" doc:"the claim of tokens that names the user's groups"`
 	Memory       int64    `env:"SELTZER_MEMORY, default=536870912" doc:"bytes for all jobs together"`
 	MaxCutout    int64    `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"bytes of one cutout"`
+
+	QuotaJobs     int64 `env:"SELTZER_QUOTA_JOBS, default=200" doc:"live jobs of one owner; 0 here and below: any number"`
+	QuotaRows     int64 `env:"SELTZER_QUOTA_ROWS, default=1000000" doc:"cutouts of the live jobs of one owner"`
+	QuotaBytes    int64 `env:"SELTZER_QUOTA_BYTES, default=214748364800" doc:"results of one owner in 24 hours"`
+	QuotaRequests int64 `env:"SELTZER_QUOTA_REQUESTS, default=3000" doc:"requests of one user or address in a minute"`
+	QuotaBacklog  int64 `env:"SELTZER_QUOTA_BACKLOG, default=500" doc:"interactive jobs of all owners from which on sync requests are refused"`
+}
+
+// Quota returns how much each owner may ask.
+func (s *Settings) Quota() quota.Limits {
+	return quota.Limits{Jobs: s.QuotaJobs, Rows: s.QuotaRows, Bytes: s.QuotaBytes, Requests: s.QuotaRequests, Backlog: s.QuotaBacklog}
 }
 
 // Config is how the service is set up.
@@ -97,6 +109,7 @@ type Service struct {
 	archives  *archives.Archives
 	indexes   *indexes.Cache
 	holdings  *sqliteholdings.Store
+	proxies   []netip.Prefix
 	stopping  context.Context // ends when the service shall answer who still waits
 	Stop      context.CancelFunc
 	recorder  *telemetry.Recorder
@@ -147,6 +160,7 @@ func (s *Service) openAuth() (auth.Mode, error) {
 		}
 		trusted = append(trusted, p)
 	}
+	s.proxies = trusted
 	c := s.config
 	mode, err := auth.New(c.Auth, auth.Config{
 		Trusted: trusted, Issuer: c.Issuer, Audience: c.UserAudience, UserClaim: c.UserClaim, GroupsClaim: c.GroupsClaim, Google: c.Google,
@@ -247,6 +261,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	s.Signer = s.recorder.Serve(signer.Handler(seen, sign, s.log))
 	soda := api.New(api.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, Indexes: s.indexes,
+		Quota: quota.New(seen, s.config.Quota()), Address: quota.Address{Proxies: s.proxies},
 		Batches: api.Batches{Uploads: s.results, Place: filepath.Join(s.config.Data, manifestsFolder)},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{

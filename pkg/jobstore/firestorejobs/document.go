@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -41,6 +42,10 @@ type document struct {
 	Sums       sums      `firestore:"sums,omitempty"`   // of a part: what the store adds up
 	Job        string    `firestore:"job"`              // JSON, without results if they are in Parts documents
 	Parts      int       `firestore:"parts,omitempty"`
+	Live       string    `firestore:"live,omitempty"`  // see jobstore.Live
+	Rows       int64     `firestore:"rows"`            // asked for
+	Ended      time.Time `firestore:"ended,omitempty"` // the hour in which a job ended that made something …
+	Made       int64     `firestore:"made,omitempty"`  // … of so many bytes
 
 	lists []string // JSON of the parts
 }
@@ -59,6 +64,10 @@ const parts = "results"
 func newDocument(j *uws.Job, write string) (*document, error) {
 	d := &document{
 		Owner: j.Owner, Phase: string(j.Phase), Shard: j.Shard, DueAt: j.DueAt, PurgeAfter: j.PurgeAfter, Revision: j.Revision, Write: write,
+		Live: jobstore.Live(j), Rows: j.Rows,
+	}
+	if j.Made > 0 {
+		d.Ended, d.Made = j.Ended.Truncate(hour), j.Made
 	}
 	switch {
 	case j.Kind == uws.Part:
@@ -121,6 +130,10 @@ func (d *document) fields() []firestore.Update {
 		{Path: "write", Value: d.Write},
 		{Path: "job", Value: d.Job},
 		{Path: "parts", Value: orDelete(d.Parts == 0, d.Parts)},
+		{Path: "live", Value: orDelete(d.Live == "", d.Live)},
+		{Path: "rows", Value: d.Rows},
+		{Path: "ended", Value: orDelete(d.Made == 0, d.Ended)},
+		{Path: "made", Value: orDelete(d.Made == 0, d.Made)},
 	}
 	if d.Parent != "" {
 		fields = append(fields, firestore.Update{Path: "sums", Value: d.Sums})

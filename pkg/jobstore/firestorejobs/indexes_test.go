@@ -23,6 +23,7 @@ type indexed struct {
 
 // index returns the composite index that a query needs: the fields that it compares for
 // equality, then those that it orders by. Source: Google Cloud, "Firestore index types".
+// A field that is summed must be one of them.
 func index(t *testing.T, q firestore.Query) (equal, ordered []indexed) {
 	t.Helper()
 	text, err := q.Serialize()
@@ -80,6 +81,11 @@ func TestIndexesServeTheQueries(t *testing.T) {
 		"everybody's list":            s.listed(jobstore.Filter{All: true}),
 		"everybody's list with phase": s.listed(jobstore.Filter{All: true, Phases: []uws.Phase{uws.Error, uws.Queued}, After: time.Now(), Last: 1}),
 		"what is due":                 s.due(3, 500, time.Now()),
+		"an owner's live jobs":        s.live("ada"),
+		"live jobs":                   s.everyLive(),
+		"a class's active jobs":       s.active(uws.Bulk),
+		"what an owner made":          s.made("ada", time.Now()),
+		"what was made":               s.everyMade(time.Now()),
 	} {
 		equal, ordered := index(t, q)
 		found := false

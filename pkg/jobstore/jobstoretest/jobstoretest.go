@@ -58,6 +58,10 @@ func Run(t *testing.T, open func(t *testing.T) jobstore.Store) {
 		{"TwoSweeps", testTwoSweeps},
 		{"PartsAreAddedUp", testParts},
 		{"Purge", testPurge},
+		{"UseFollowsTheJobs", testUse},
+		{"BytesOfADay", testBytesOfADay},
+		{"RowsHaveRoom", testRowsHaveRoom},
+		{"CreateWithinRoom", testCreateWithin},
 		{"WatchUnknownJob", testWatchUnknown},
 		{"WatchPresentState", testWatchPresent},
 		{"WatchEndsWithContext", testWatchContext},
@@ -195,6 +199,7 @@ func testCreateAndGet(t *testing.T, s jobstore.Store) {
 	full.Progress = uws.Progress{Done: 3, Total: 1 << 50, Results: 1, Of: 2}
 	full.Attempt, full.Stops, full.Claim, full.Cause, full.Republish = 2, 1, "claim", "cause", 3
 	full.Groups, full.SeesAll = []string{"team", "ünï <b>"}, true
+	full.Rows, full.Made = 1<<40, 1<<50
 	full.Parent, full.Number, full.Owes = "parent", 3, true
 	full.Plan = &uws.Plan{Manifest: "owners/ada/objects.parquet", Ready: true, Rows: 5, Parts: 2, Lanes: 1, Counted: now, Running: now, Listed: true, Untold: true, Package: "zip"}
 	full.Tally = uws.Tally{Rows: 5, Done: 1, Empty: 2, Failed: 1, Bytes: 1 << 41}

@@ -19,8 +19,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// Instants are nanoseconds since 1970. The list's indexes hold what a list may show;
-// the others are for the sweep and for Recover.
+// Instants are nanoseconds since 1970. The list's indexes hold what a list may show, those
+// named live and made what is counted; the others are for the sweep and for Recover.
 var schema = []string{
 	`CREATE TABLE IF NOT EXISTS jobs (
 		id         TEXT PRIMARY KEY,
@@ -32,12 +32,18 @@ var schema = []string{
 		shard      INTEGER NOT NULL,
 		due_ns     INTEGER NOT NULL,
 		revision   INTEGER NOT NULL,
-		document   BLOB NOT NULL
+		document   BLOB NOT NULL,
+		live       TEXT NOT NULL DEFAULT '', -- see jobstore.Live
+		asked      INTEGER NOT NULL DEFAULT 0, -- rows
+		made       INTEGER NOT NULL DEFAULT 0, -- bytes
+		ended_ns   INTEGER NOT NULL DEFAULT 0
 	) STRICT`,
 	`CREATE INDEX IF NOT EXISTS jobs_listed ON jobs (owner, created_ns DESC, id DESC) WHERE kind NOT IN ('sync', 'part') AND deleted = 0`,
 	`CREATE INDEX IF NOT EXISTS jobs_listed_all ON jobs (created_ns DESC, id DESC) WHERE kind NOT IN ('sync', 'part') AND deleted = 0`,
 	`CREATE INDEX IF NOT EXISTS jobs_due ON jobs (shard, due_ns)`,
 	`CREATE INDEX IF NOT EXISTS jobs_active ON jobs (phase) WHERE phase IN ('QUEUED', 'EXECUTING')`,
+	`CREATE INDEX IF NOT EXISTS jobs_live ON jobs (owner, live, asked) WHERE live <> ''`,
+	`CREATE INDEX IF NOT EXISTS jobs_made ON jobs (owner, ended_ns, made) WHERE made > 0`,
 	`CREATE INDEX IF NOT EXISTS jobs_parts ON jobs (CAST(document AS TEXT) ->> '$.parent') WHERE kind = 'part'`,
 }
 
@@ -71,6 +77,9 @@ func New(ctx context.Context, db *sqlitedb.DB, opts ...Option) (*Store, error) {
 		o(s)
 	}
 	err := db.Write(ctx, func(ctx context.Context, tx *sqlitedb.Tx) error {
+		if err := addColumns(ctx, tx); err != nil {
+			return err
+		}
 		for _, statement := range schema {
 			if _, err := tx.Exec(ctx, statement); err != nil {
 				return err
@@ -82,6 +91,28 @@ func New(ctx context.Context, db *sqlitedb.DB, opts ...Option) (*Store, error) {
 		return nil, failed(err, "New", "the table of jobs cannot be made")
 	}
 	return s, nil
+}
+
+// added holds the columns that a table of before they were known gets. Its jobs count from
+// when they are next written.
+var added = []string{
+	`ALTER TABLE jobs ADD COLUMN live TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE jobs ADD COLUMN asked INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE jobs ADD COLUMN made INTEGER NOT NULL DEFAULT 0`,
+	`ALTER TABLE jobs ADD COLUMN ended_ns INTEGER NOT NULL DEFAULT 0`,
+}
+
+func addColumns(ctx context.Context, tx *sqlitedb.Tx) error {
+	sums, err := sum(tx.Query(ctx, `SELECT '', count(*), coalesce(sum(name = 'live'), 0), 0 FROM pragma_table_info('jobs')`))
+	if err != nil || sums[0].Jobs == 0 || sums[0].Rows > 0 {
+		return err
+	}
+	for _, statement := range added {
+		if _, err := tx.Exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // failed gives an error of the database a kind; one that has a kind already keeps it.
@@ -115,6 +146,11 @@ func encode(j *uws.Job, op string) ([]byte, error) {
 
 // Create implements [jobstore.Store].
 func (s *Store) Create(ctx context.Context, j *uws.Job) error {
+	return s.create(ctx, j, func(context.Context, *sqlitedb.Tx) error { return nil })
+}
+
+// create writes a job, unless allow, which sees it written, returns an error.
+func (s *Store) create(ctx context.Context, j *uws.Job, allow func(context.Context, *sqlitedb.Tx) error) error {
 	first := j.Clone()
 	first.Revision = 1
 	document, err := encode(first, "Create")
@@ -122,14 +158,18 @@ func (s *Store) Create(ctx context.Context, j *uws.Job) error {
 		return err
 	}
 	err = s.db.Write(ctx, func(ctx context.Context, tx *sqlitedb.Tx) error {
-		r, err := tx.Exec(ctx, `INSERT INTO jobs (id, owner, kind, phase, deleted, created_ns, shard, due_ns, revision, document)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING`,
-			first.ID, first.Owner, first.Kind, first.Phase, first.Deleted, nanos(first.Created), first.Shard, nanos(first.DueAt), document)
+		r, err := tx.Exec(ctx, `INSERT INTO jobs (id, owner, kind, phase, deleted, created_ns, shard, due_ns, revision, document, live, asked, made, ended_ns)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			first.ID, first.Owner, first.Kind, first.Phase, first.Deleted, nanos(first.Created), first.Shard, nanos(first.DueAt), document,
+			jobstore.Live(first), first.Rows, first.Made, nanos(first.Ended))
 		if err != nil {
 			return err
 		}
 		if n, err := r.RowsAffected(); err != nil || n == 1 {
-			if err != nil || first.Phase != uws.Queued {
+			if err != nil {
+				return err
+			}
+			if err := allow(ctx, tx); err != nil || first.Phase != uws.Queued {
 				return err
 			}
 			return s.outbox(ctx, tx, first)
@@ -210,8 +250,9 @@ func (s *Store) replace(ctx context.Context, tx *sqlitedb.Tx, old, next *uws.Job
 	if err != nil {
 		return false, err
 	}
-	r, err := tx.Exec(ctx, `UPDATE jobs SET phase = ?, deleted = ?, due_ns = ?, revision = ?, document = ? WHERE id = ? AND revision = ?`,
-		next.Phase, next.Deleted, nanos(next.DueAt), next.Revision, document, old.ID, old.Revision)
+	r, err := tx.Exec(ctx, `UPDATE jobs SET phase = ?, deleted = ?, due_ns = ?, revision = ?, document = ?, live = ?, asked = ?, made = ?, ended_ns = ?
+		WHERE id = ? AND revision = ?`,
+		next.Phase, next.Deleted, nanos(next.DueAt), next.Revision, document, jobstore.Live(next), next.Rows, next.Made, nanos(next.Ended), old.ID, old.Revision)
 	if err != nil {
 		return false, err
 	}
