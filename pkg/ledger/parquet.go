@@ -49,7 +49,8 @@ type Reader struct {
 
 // Open reads the footer of a ledger of size bytes. The error is [fault.Corrupt] for what is
 // none; errors of r keep their kind.
-func Open(ctx context.Context, r io.ReaderAt, size int64) (*Reader, error) {
+func Open(ctx context.Context, r io.ReaderAt, size int64) (_ *Reader, err error) {
+	defer guard(&err)
 	f, err := parquet.OpenFile(r, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
 	if err != nil {
 		return nil, unreadable(err)
@@ -65,6 +66,13 @@ func unreadable(err error) error {
 		return fault.New(fault.Corrupt, "ledger.Open", "the manifest of results cannot be read: %w", err)
 	}
 	return err
+}
+
+// guard turns a panic of the library, which some broken files cause, into an error.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fault.New(fault.Corrupt, "ledger.Reader", "the manifest of results is broken (%.100s)", fmt.Sprint(p))
+	}
 }
 
 // Len returns the number of rows.
@@ -87,12 +95,7 @@ func (r *Reader) group(group parquet.RowGroup, yield func(Row, error) bool) bool
 	defer in.Close()
 	buf := make([]Row, readRows)
 	for {
-		if err := r.ctx.Err(); err != nil {
-			yield(Row{}, err)
-			return false
-		}
-		clear(buf) // pointers and lists are the caller's
-		n, err := in.Read(buf)
+		n, err := r.read(in, buf)
 		for _, row := range buf[:n] {
 			if !yield(row, nil) {
 				return false
@@ -106,4 +109,13 @@ func (r *Reader) group(group parquet.RowGroup, yield func(Row, error) bool) bool
 			return false
 		}
 	}
+}
+
+func (r *Reader) read(in *parquet.GenericReader[Row], buf []Row) (n int, err error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	defer guard(&err)
+	clear(buf) // pointers and lists are the caller's
+	return in.Read(buf)
 }

@@ -112,8 +112,10 @@ func (t *Template) Name(e Entry) string {
 				b = strconv.AppendInt(append(b, '.'), int64(e.Of), 10)
 			}
 		case "label":
-			if b = appendSafe(b, e.Label, first); e.Label == "" {
+			if e.Label == "" {
 				b = append(b, "row"...)
+			} else {
+				b = appendSafe(b, e.Label, first)
 			}
 		case "id":
 			b = appendSafe(b, stem(e.ID), first)
