@@ -40,7 +40,7 @@ var levels = [][]string{
 	{"functions/register"},
 	{"functions/soda", "functions/cutout", "functions/signer"},
 	{"functions", "functions/emulated"},
-	{"terraform", "cmd/seltzer", "scripts/bench/engine", "scripts/bench/store", "scripts/cloud", "scripts/zips"},
+	{"terraform", "cmd/seltzer", "scripts/bench/engine", "scripts/bench/batch", "scripts/bench/store", "scripts/cloud", "scripts/zips"},
 }
 
 // sideways lists the arrows between packages of one level.

@@ -31,6 +31,7 @@ type commands struct {
 	Index      index                     `cmd:"" help:"Read the headers of archives, so that images are found by position."`
 	Doctor     doctorCommand             `cmd:"" help:"Examine a service, and say what to mend."`
 	Trace      traceCommand              `cmd:"" help:"Print a trace that seltzer serve --trace wrote."`
+	Submit     submit                    `cmd:"" help:"Ask for the cutouts of all rows of a table."`
 	Completion kongcompletion.Completion `cmd:"" help:"Write the shell code that completes seltzer's commands."`
 	Version    kong.VersionFlag          `help:"Print the version and exit."`
 }

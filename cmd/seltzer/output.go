@@ -77,8 +77,7 @@ func fillDevice(name string, fill func(io.Writer) error) error {
 // progress returns a writer that shows how many of size bytes were written, on a terminal
 // and after a second.
 func progress(w io.Writer, size int64) (show io.Writer, done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return io.Discard, func() {}
 	}
 	bar := &lateBar{from: time.Now(), make: func() *progressbar.ProgressBar {
@@ -111,4 +110,9 @@ func (b *lateBar) finish() {
 	if b.bar != nil {
 		_ = b.bar.Finish()
 	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
