@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -118,7 +119,7 @@ func (d *deployment) field(ctx context.Context, group, name string) (*field, err
 // lives looks whether documents are deleted by themselves.
 func (d *deployment) lives(ctx context.Context, group, name string) verdict {
 	f, err := d.field(ctx, group, name)
-	if err != nil && status(err) != 404 {
+	if err != nil && status(err) != http.StatusNotFound {
 		return unseen("the field %s could not be read: %v", name, err)
 	}
 	if err != nil || f.TTL == nil || f.TTL.State == "NEEDS_REPAIR" {
@@ -132,7 +133,7 @@ func (d *deployment) exempt(ctx context.Context, group string, names []string) v
 	var indexed []string
 	for _, name := range names {
 		f, err := d.field(ctx, group, name)
-		if err != nil && status(err) != 404 {
+		if err != nil && status(err) != http.StatusNotFound {
 			return unseen("the field %s could not be read: %v", name, err)
 		}
 		if err != nil || f.IndexConfig == nil || len(f.IndexConfig.Indexes) > 0 || f.IndexConfig.UsesAncestorConfig {
