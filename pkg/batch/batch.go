@@ -34,6 +34,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -54,10 +55,13 @@ type Config struct {
 	Queue     queue.Publisher
 	Archive   archive.Resolver
 	Results   *objects.Bucket
-	Manifests objects.Root // the bucket of manifests; nil: there is none
-	Finder    Finder       // nil: each row must name its image
-	Teller    Teller       // nil: nobody is told
-	People    *People      // who go first; nil: nobody waits in this process
+	Manifests objects.Root  // the bucket of manifests; nil: there is none
+	Finder    Finder        // nil: each row must name its image
+	Teller    Teller        // nil: nobody is told
+	People    *People       // who go first; nil: nobody waits in this process
+	Quota     *quota.Quota  // nil: each owner may ask for anything
+	RowsOwner string        // whose batches are that come as rows in a message; "": there are none
+	Execution time.Duration // the longest attempt on an ordered batch or a part of it; 0: ten minutes
 	Indexes   *indexes.Cache
 	Lanes     int // parts of one batch that are at work or in the queue at once; 0: usualLanes
 	Version   string
@@ -74,6 +78,8 @@ const (
 	maxCutout  = 32 << 20  // bytes of one cutout, which is built in memory
 	maxFiles   = 10_000    // cutouts of a batch that are objects of their own, each a result of the job
 	checkEvery = time.Minute
+	life       = 7 * 24 * time.Hour  // of a batch that a message ordered
+	remember   = 30 * 24 * time.Hour // its document, after that
 )
 
 // Batches does the work of batches. It is safe for concurrent use.
@@ -84,6 +90,9 @@ type Batches struct {
 
 // New returns what does the work of batches.
 func New(c Config) *Batches {
+	if c.Execution <= 0 {
+		c.Execution = 10 * time.Minute
+	}
 	if c.Lanes <= 0 {
 		c.Lanes = usualLanes
 	}

@@ -42,6 +42,9 @@ func (b *Batches) newPlanning(j *uws.Job) (*planning, error) {
 // Run implements [Attempt].
 func (p *planning) Run(ctx context.Context) error {
 	runs, err := p.scan(ctx)
+	if err == nil && p.Quota != nil && p.job.Rows == 0 {
+		err = p.Quota.Grow(ctx, p.job.Owner, p.rows)
+	}
 	if err != nil {
 		return err
 	}

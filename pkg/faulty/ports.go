@@ -51,6 +51,10 @@ func (s store) Due(ctx context.Context, shard, limit int) (jobs []*uws.Job, now 
 	return jobs, now, err
 }
 
+func (s store) Parts(ctx context.Context, batch string) (jobstore.Parts, error) {
+	return give(ctx, s.plan, "jobs.Parts", func(ctx context.Context) (jobstore.Parts, error) { return s.Store.Parts(ctx, batch) })
+}
+
 func (s store) Purge(ctx context.Context, id string, revision int64) error {
 	return s.plan.Do(ctx, "jobs.Purge", func(ctx context.Context) error { return s.Store.Purge(ctx, id, revision) })
 }

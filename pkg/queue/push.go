@@ -37,13 +37,16 @@ func (p *Push) Trace() string { return p.Message.Attributes[telemetry.ParentKey]
 
 // DecodePush reads a push body of at most [MaxPush] bytes: wrapped, with the names of
 // its fields in camel or snake case (Pub/Sub sends both). The error is [fault.Usage].
-func DecodePush(r io.Reader) (*Push, error) {
-	body, err := io.ReadAll(io.LimitReader(r, MaxPush+1))
+func DecodePush(r io.Reader) (*Push, error) { return DecodePushWithin(r, MaxPush) }
+
+// DecodePushWithin is [DecodePush] for a body of at most limit bytes.
+func DecodePushWithin(r io.Reader, limit int64) (*Push, error) {
+	body, err := io.ReadAll(io.LimitReader(r, limit+1))
 	switch {
 	case err != nil:
 		return nil, fault.New(fault.Usage, "queue.DecodePush", "the push body cannot be read: %w", err)
-	case len(body) > MaxPush:
-		return nil, fault.New(fault.Usage, "queue.DecodePush", "the push body is larger than %d bytes", MaxPush)
+	case int64(len(body)) > limit:
+		return nil, fault.New(fault.Usage, "queue.DecodePush", "the push body is larger than %d bytes", limit)
 	}
 	var in struct {
 		Message struct {

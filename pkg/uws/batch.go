@@ -92,7 +92,7 @@ func (j *Job) Planned(now time.Time, claim string, rows, cutouts int64, parts, l
 	}
 	j.Plan.Ready, j.Plan.Running = true, now
 	j.Plan.Rows, j.Plan.Parts, j.Plan.Lanes = rows, parts, lanes
-	j.Tally = Tally{Rows: cutouts}
+	j.Rows, j.Tally = cutouts, Tally{Rows: cutouts}
 	j.Progress = Progress{Of: int(cutouts)}
 	return j.Rest(now, claim, now.Add(Lease))
 }

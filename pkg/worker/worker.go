@@ -75,11 +75,12 @@ func New(c Config) (*Worker, error) {
 }
 
 // Handler returns the handler of the cutout function: messages are POSTed to /, the
-// scheduler POSTs to /sweep, and the dead-letter subscription to /dead-letter.
+// scheduler POSTs to /sweep, orders of batches are POSTed to /batch, and the dead-letter subscription to /dead-letter.
 func (w *Worker) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{$}", w.push)
 	mux.HandleFunc("POST /dead-letter", w.deadLetter)
+	mux.HandleFunc("POST /batch", w.order)
 	mux.HandleFunc("POST /sweep", func(rw http.ResponseWriter, r *http.Request) {
 		report, err := w.Sweep(r.Context())
 		if err != nil {
@@ -104,6 +105,27 @@ func (w *Worker) push(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		w.refuse(rw, r, err)
 		return
+	}
+	rw.WriteHeader(http.StatusNoContent)
+}
+
+// order serves orders of batches. One that can never be carried out is put away, with a line
+// in the log: no other worker could either.
+func (w *Worker) order(rw http.ResponseWriter, r *http.Request) {
+	p, err := queue.DecodePushWithin(r.Body, batch.MaxOrder)
+	switch {
+	case err != nil:
+	case w.Batches == nil:
+		err = fault.New(fault.Usage, "worker.order", "this worker does no batches")
+	default:
+		err = w.Batches.Order(r.Context(), p)
+	}
+	if err != nil && fault.CodeOf(err) != fault.Usage && fault.CodeOf(err) != fault.MultiValued {
+		w.refuse(rw, r, err)
+		return
+	}
+	if err != nil {
+		w.Log.ErrorContext(r.Context(), "an order of a batch is put away", "error", err)
 	}
 	rw.WriteHeader(http.StatusNoContent)
 }

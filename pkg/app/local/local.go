@@ -244,10 +244,11 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	}
 	s.indexes = indexes.New(worker.IndexMemory)
 	seen, published := observed.Jobs(jobs), observed.Queue(s.queue)
+	limits := quota.New(seen, s.config.Quota())
 	batches := batch.New(batch.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
 		Finder:  holdings.NewFinder(s.holdings, s.archives),
-		Indexes: s.indexes, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
+		Indexes: s.indexes, Quota: limits, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
 	})
 	s.worker, err = worker.New(worker.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results,
@@ -261,7 +262,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	s.Signer = s.recorder.Serve(signer.Handler(seen, sign, s.log))
 	soda := api.New(api.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Auth: mode, PublicURL: public, Limits: s.config.Limits, Log: s.log, Indexes: s.indexes,
-		Quota: quota.New(seen, s.config.Quota()), Address: quota.Address{Proxies: s.proxies},
+		Quota: limits, Address: quota.Address{Proxies: s.proxies},
 		Batches: api.Batches{Uploads: s.results, Place: filepath.Join(s.config.Data, manifestsFolder)},
 		Results: &signer.Client{URL: "http://signer", HTTP: &http.Client{Transport: inProcess{s.Signer}}},
 		Checks: []api.Check{
