@@ -37,7 +37,7 @@ func main() {
 	}
 	if !cloud.Configured() {
 		functions.HTTP("local-"+target, local.Function(face))
-		os.Setenv("FUNCTION_TARGET", "local-"+target)
+		_ = os.Setenv("FUNCTION_TARGET", "local-"+target) // a name that holds no NUL
 	}
 	port := os.Getenv("PORT")
 	if port == "" {

@@ -51,7 +51,17 @@ output "soda_url" {
 output "url" {
   description = "URL of the service; ready when all rights are given."
   value       = local.public_url
-  depends_on  = [module.soda, module.queue, module.cutout, module.signer]
+
+  precondition {
+    condition     = var.auth.mode != "iap" || local.iap
+    error_message = "auth.mode iap wants an edge with iap_members."
+  }
+  precondition {
+    condition     = var.auth.mode != "none" || length(local.groups) == 0
+    error_message = "An archive has groups, and auth.mode none does not ask who belongs to them."
+  }
+
+  depends_on = [module.soda, module.queue, module.cutout, module.signer]
 }
 
 output "version_name" {

@@ -63,14 +63,6 @@ variable "auth" {
     condition     = contains(["iap", "oidc"], var.auth.mode) == (var.auth.audience != null)
     error_message = "auth.audience is whom users' tokens are for in modes oidc and iap (there first apply without, and take the output iap_audience), and is left out in others."
   }
-  validation {
-    condition     = var.auth.mode != "iap" || try(length(var.edge.iap_members) > 0, false)
-    error_message = "auth.mode iap wants an edge with iap_members."
-  }
-  validation {
-    condition     = var.auth.mode != "none" || length(flatten([for a in values(var.archives) : a.groups])) == 0
-    error_message = "An archive has groups, and auth.mode none does not ask who belongs to them."
-  }
 }
 
 variable "authority" {

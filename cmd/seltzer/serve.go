@@ -86,17 +86,27 @@ the store of results. Jobs survive a crash: what was acknowledged goes on at the
     seltzer serve --archive dr1=/data/dr1 --archive new=/data/new --groups new=team --auth oidc --issuer https://login.example.org --audience seltzer`
 }
 
-// Time-outs of a server that strangers talk to. Sync requests wait for their cutout and WAIT
+// patience is how long a server waits for those who talk to it.
+type patience struct{ header, read, write, idle time.Duration }
+
+// strangers is the patience with whoever comes. Sync requests wait for their cutout and WAIT
 // blocks, so the time to write an answer is longer than any of them; results move theirs on
 // while bytes flow.
+var strangers = patience{header: 10 * time.Second, read: 30 * time.Second, write: 2 * time.Minute, idle: 2 * time.Minute}
+
 const (
-	readHeaderTime = 10 * time.Second
-	readTime       = 30 * time.Second
-	writeTime      = 2 * time.Minute
-	idleTime       = 2 * time.Minute
-	maxHeader      = 64 << 10
-	goodbyeTime    = 8 * time.Second // platforms give a process 10 s
+	maxHeader   = 64 << 10
+	goodbyeTime = 8 * time.Second // platforms give a process 10 s
 )
+
+// server returns the server of a handler.
+func (p patience) server(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: p.header, ReadTimeout: p.read, WriteTimeout: p.write, IdleTimeout: p.idle, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
 
 // Run serves until the process is told to stop.
 func (c *serve) Run(s *streams) error {
@@ -141,7 +151,7 @@ func (c *serve) Run(s *streams) error {
 		return err
 	}
 	if metrics != nil {
-		server := newServer(service.Metrics, log)
+		server := strangers.server(service.Metrics, log)
 		go func() { _ = server.Serve(metrics) }() // until the process ends
 		fmt.Fprintf(s.err, "metrics on http://%s/metrics\n", reachable(metrics.Addr()))
 	}
@@ -162,15 +172,6 @@ func (c *serve) listenMetrics(ctx context.Context) (net.Listener, error) {
 		return nil, fault.New(fault.Usage, "", "cannot listen on %q: %w; choose another address with --metrics", c.Metrics, err)
 	}
 	return l, nil
-}
-
-// newServer returns a server that strangers may talk to.
-func newServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTime, ReadTimeout: readTime, WriteTimeout: writeTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
 }
 
 // mebibytes turns a flag in MiB into bytes.
@@ -215,7 +216,7 @@ func reachable(a net.Addr) string {
 // serve serves until ctx ends, and then answers who waits, lets jobs at work end, and goes. A
 // second signal ends the process at once.
 func (c *serve) serve(ctx context.Context, stop context.CancelFunc, listener net.Listener, service *local.Service, log *slog.Logger, stderr io.Writer) error {
-	server := newServer(service.Front, log)
+	server := strangers.server(service.Front, log)
 	worked := make(chan error, 1)
 	go func() { worked <- service.Run(ctx) }()
 	served := make(chan error, 1)

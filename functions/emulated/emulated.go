@@ -100,7 +100,7 @@ func Start(ctx context.Context, o Options) (_ *Cloud, err error) {
 	if err := c.trouble(ctx); err != nil {
 		return nil, err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", c.program(), "github.com/seltzer-soda/seltzer/functions")
+	build := exec.CommandContext(ctx, "go", "build", "-o", c.program(), "github.com/seltzer-soda/seltzer/functions") // #nosec G204 -- a folder of its own
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("the functions cannot be built: %w\n%s", err, out)
 	}
@@ -172,7 +172,7 @@ func (c *Cloud) fillArchive(ctx context.Context) error {
 		return err
 	}
 	for _, name := range demo.Names() {
-		data, err := os.ReadFile(filepath.Join(images, name))
+		data, err := os.ReadFile(filepath.Join(images, name)) // #nosec G304 -- files that it wrote
 		if err != nil {
 			return err
 		}

@@ -98,7 +98,7 @@ func (s *server) docs(w http.ResponseWriter, r *http.Request) error {
 		Limits     Limits
 		MaxCuts    int
 		Ignored    string
-	}{s.PublicURL, template.CSS(docsStyle), sample, examples, soda.Announced(), docsOperations(), errorRows(), s.Limits, soda.MaxCuts, IgnoredHeader}); err != nil {
+	}{s.PublicURL, template.CSS(docsStyle), sample, examples, soda.Announced(), docsOperations(), errorRows(), s.Limits, soda.MaxCuts, IgnoredHeader}); err != nil { // #nosec G203 -- the style is ours
 		return fault.New(fault.Internal, "api.docs", "%w", err)
 	}
 	w.Header().Set("Content-Security-Policy", docsPolicy)

@@ -262,7 +262,7 @@ func (w *Writer) syncFolders() error {
 		return nil
 	}
 	for dir := filepath.Dir(w.file.Name()); ; dir = filepath.Dir(dir) {
-		f, err := os.Open(dir)
+		f, err := os.Open(dir)              // #nosec G304 -- a folder above the file that was written
 		if errors.Is(err, fs.ErrNotExist) { // deleted since, with the object
 			return nil
 		}

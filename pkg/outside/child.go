@@ -17,7 +17,7 @@ type Child struct {
 // NewChild returns a child that can be started. It runs in a process group of its own, so an
 // interrupt at the terminal goes to this process alone.
 func NewChild(name string, args ...string) (*Child, error) {
-	cmd := exec.Command("sh", append([]string{"-c", `"$@" </dev/null & child=$!; cat >/dev/null; kill "$child"; wait "$child"`, "sh", name}, args...)...)
+	cmd := exec.Command("sh", append([]string{"-c", `"$@" </dev/null & child=$!; cat >/dev/null; kill "$child"; wait "$child"`, "sh", name}, args...)...) // #nosec G204 -- of tests
 	cmd.SysProcAttr = ownGroup()
 	input, err := cmd.StdinPipe()
 	if err != nil {

@@ -66,7 +66,7 @@ func Python(t testing.TB, modules ...string) string {
 		candidates = []string{chosen}
 	}
 	for _, python := range candidates {
-		if exec.Command(python, "-c", "import "+strings.Join(append([]string{"sys"}, modules...), ", ")).Run() == nil {
+		if exec.Command(python, "-c", "import "+strings.Join(append([]string{"sys"}, modules...), ", ")).Run() == nil { // #nosec G204 -- of tests
 			return python
 		}
 	}
@@ -91,7 +91,7 @@ func Run(t testing.TB, name string, args ...string) string {
 func Judge(t testing.TB, source, hdu, stencil, cutout string, args ...string) {
 	t.Helper()
 	python := Python(t, "astropy", "numpy", "fitsio")
-	cmd := exec.Command(python, append([]string{filepath.Join(Images(t), "oracle.py"), source, hdu, stencil, cutout}, args...)...)
+	cmd := exec.Command(python, append([]string{filepath.Join(Images(t), "oracle.py"), source, hdu, stencil, cutout}, args...)...) // #nosec G204 -- of tests
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("the oracle refuses %s of %s[%s]: %v\n%s", stencil, filepath.Base(source), hdu, err, out)

@@ -81,7 +81,7 @@ func Open(path string) (*DB, error) {
 }
 
 func (db *DB) connect(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite itself would let everybody read
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // #nosec G304 -- the operator's folder; SQLite itself would let everybody read
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ type Job struct {
 // of time, so that documents and objects named by them spread over a store's servers.
 func NewID() string {
 	var b [16]byte
-	rand.Read(b[:]) // never fails (crypto/rand)
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(b[:]))
 }
 

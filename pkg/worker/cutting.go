@@ -79,7 +79,7 @@ func (b *cutting) Close() { b.closeDataset() }
 
 func (b *cutting) closeDataset() {
 	if b.dataset != nil {
-		b.source.Close()
+		_ = b.source.Close() // it was read, and no more
 		b.dataset = nil
 	}
 }

@@ -127,7 +127,7 @@ run "assertions_of_no_proxy" {
   variables {
     auth = { mode = "iap", audience = "/projects/100000000009/global/backendServices/7" }
   }
-  expect_failures = [var.auth]
+  expect_failures = [output.url]
 }
 
 run "groups_of_nobody" {
@@ -136,7 +136,7 @@ run "groups_of_nobody" {
   variables {
     archives = { dr1 = { url = "gs://example-dr1", groups = ["team"] } }
   }
-  expect_failures = [var.auth]
+  expect_failures = [output.url]
 }
 
 run "groups_that_are_two" {

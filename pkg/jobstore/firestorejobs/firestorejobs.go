@@ -227,7 +227,7 @@ func pause(ctx context.Context, try int) error {
 		return ctx.Err()
 	}
 	select {
-	case <-time.After(rand.N(5 * time.Millisecond << min(try, 6))):
+	case <-time.After(rand.N(5 * time.Millisecond << min(try, 6))): // #nosec G404 -- spreads retries
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -258,7 +258,7 @@ func (s *Store) Purge(ctx context.Context, id string, revision int64) error {
 func (s *Store) Check(ctx context.Context) error {
 	ctx, cancel := bound(ctx)
 	defer cancel()
-	d := s.client.Collection(checks).Doc(strconv.Itoa(rand.IntN(uws.Shards)))
+	d := s.client.Collection(checks).Doc(strconv.Itoa(rand.IntN(uws.Shards))) // #nosec G404 -- spreads writes
 	if _, err := d.Set(ctx, map[string]any{"at": firestore.ServerTimestamp}); err != nil {
 		return fault.Wrap(err, fault.Unavailable, "firestorejobs.Check", "the store of jobs cannot be written")
 	}

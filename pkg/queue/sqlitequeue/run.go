@@ -221,5 +221,5 @@ func (q *Queue) backoff(attempts int) time.Duration {
 		d *= 2
 	}
 	d = min(d, q.config.MaxBackoff)
-	return d/2 + rand.N(d/2+1)
+	return d/2 + rand.N(d/2+1) // #nosec G404 -- spreads retries
 }

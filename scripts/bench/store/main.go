@@ -52,7 +52,7 @@ func run(args []string) error {
 	}
 	fmt.Printf("http://%s/\n", listener.Addr())
 	s := &store{dir: args[0], latency: latency, line: line{rate: bandwidth}}
-	server := &http.Server{Handler: s}
+	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	go func() {
