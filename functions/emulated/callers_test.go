@@ -19,15 +19,17 @@ func TestCallersProveWhoTheyAre(t *testing.T) {
 	const push, sweep, soda = "push@example.org", "sweep@example.org", "soda@example.org"
 	here := c.URL // the audience
 	tokens := map[string]string{
-		"nobody":                  "",
-		"the push account":        i.Token(t, push, here, nil),
-		"the scheduler":           i.Token(t, sweep, here, nil),
-		"soda":                    i.Token(t, soda, here, nil),
-		"a stranger":              i.Token(t, "eve@example.org", here, nil),
-		"for another function":    i.Token(t, push, "https://other.example.org", nil),
-		"an expired one":          i.Token(t, push, here, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}),
-		"signed by another key":   i.Sign(t, "RS256", tokenstest.NewKey(t), "1", push, here, nil),
-		"whose signature is gone": strings.Join(strings.Split(i.Token(t, push, here, nil), ".")[:2], ".") + ".SIGNATURE_REMOVED_BY_GOOGLE",
+		"nobody":                        "",
+		"the push account":              i.Token(t, push, here, nil),
+		"the scheduler":                 i.Token(t, sweep, here, nil),
+		"soda":                          i.Token(t, soda, here, nil),
+		"a stranger":                    i.Token(t, "eve@example.org", here, nil),
+		"for another function":          i.Token(t, push, "https://other.example.org", nil),
+		"an expired one":                i.Token(t, push, here, map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}),
+		"signed by another key":         i.Sign(t, "RS256", tokenstest.NewKey(t), "1", push, here, nil),
+		"of a secret key that all know": i.Sign(t, "HS256", i.Public().N.Bytes(), "1", push, here, nil),
+		"whose algorithm is none":       "eyJhbGciOiJub25lIn0." + strings.Split(i.Token(t, push, here, nil), ".")[1] + ".",
+		"whose signature is gone":       strings.Join(strings.Split(i.Token(t, push, here, nil), ".")[:2], ".") + ".SIGNATURE_REMOVED_BY_GOOGLE",
 	}
 	message := `{"message":{"data":"` + base64.StdEncoding.EncodeToString([]byte("none")) + `","messageId":"1"},"subscription":"s"}`
 	for _, route := range []struct {

@@ -11,8 +11,8 @@ import (
 
 // Challenges of HTTP authentication (RFC 6750, section 3; RFC 7617, section 2).
 const (
-	bearer       = `Bearer realm="seltzer"`
-	bearerWrong  = bearer + `, error="invalid_token"` // #nosec G101 -- what a client is told
+	bearer       = `Bearer realm="seltzer"` // #nosec G101 -- what a client is told
+	bearerWrong  = bearer + `, error="invalid_token"`
 	basic        = `Basic realm="seltzer", charset="UTF-8"`
 	verifiedMail = "email_verified"
 )

@@ -152,5 +152,5 @@ func (b *Batches) open(ctx context.Context, name string) (*objects.Reader, func(
 	if err != nil {
 		return nil, nil, err
 	}
-	return objects.Bind(ctx, source, nil), func() { source.Close() }, nil
+	return objects.Bind(ctx, source, nil), func() { _ = source.Close() }, nil
 }

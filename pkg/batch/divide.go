@@ -92,7 +92,7 @@ func (p *planning) merge(ctx context.Context, runs []run) iter.Seq2[*row, error]
 				yield(nil, err)
 				return
 			}
-			h := &head{rows: newRowReader(o), close: func() { o.Close() }}
+			h := &head{rows: newRowReader(o), close: func() { _ = o.Close() }}
 			open = append(open, h)
 			if h.row, err = h.rows.next(); err != nil { // no run is empty
 				yield(nil, err)

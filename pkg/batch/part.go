@@ -285,7 +285,7 @@ func (p *part) openImage(ctx context.Context, id string) error {
 
 func (p *part) closeImage() {
 	if p.dataset != nil {
-		p.source.Close()
+		_ = p.source.Close() // it was read, and no more
 		p.dataset = nil
 	}
 }

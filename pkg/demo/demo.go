@@ -37,7 +37,8 @@ func Names() (names []string) {
 // Write makes the files of the archive in dir that are not there yet. Each appears whole
 // or not at all. The error is [fault.Usage] if dir cannot be written to.
 func Write(ctx context.Context, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { // #nosec G301 -- an archive that others may look at
+	// #nosec G301 -- an archive that others may look at
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fault.New(fault.Usage, "demo.Write", "the folder of the demo archive cannot be made: %w", err)
 	}
 	for _, f := range files {

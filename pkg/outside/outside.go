@@ -66,7 +66,8 @@ func Python(t testing.TB, modules ...string) string {
 		candidates = []string{chosen}
 	}
 	for _, python := range candidates {
-		if exec.Command(python, "-c", "import "+strings.Join(append([]string{"sys"}, modules...), ", ")).Run() == nil { // #nosec G204 -- of tests
+		// #nosec G204 -- of tests
+		if exec.Command(python, "-c", "import "+strings.Join(append([]string{"sys"}, modules...), ", ")).Run() == nil {
 			return python
 		}
 	}

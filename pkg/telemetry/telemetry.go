@@ -88,7 +88,8 @@ type chance float64
 
 // ShouldSample implements [sdktrace.Sampler].
 func (c chance) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
-	if rand.Float64() < float64(c) { // #nosec G404 -- nothing is kept secret by it
+	// #nosec G404 -- nothing is kept secret by it
+	if rand.Float64() < float64(c) {
 		return sdktrace.AlwaysSample().ShouldSample(p)
 	}
 	return sdktrace.NeverSample().ShouldSample(p)

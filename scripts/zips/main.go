@@ -61,7 +61,8 @@ func write(file, function string) (sum string, err error) {
 	if err := assemble(dir, function); err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil { // #nosec G301 -- source that all may read
+	// #nosec G301 -- source that all may read
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
 		return "", err
 	}
 	out, err := os.Create(file) // #nosec G304 -- the operator's file
@@ -124,7 +125,8 @@ func assemble(dir, function string) error {
 			return err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "function.go"), fmt.Appendf(nil, root, module, function), 0o666); err != nil { // #nosec G306 -- source that all may read
+	// #nosec G306 -- source that all may read
+	if err := os.WriteFile(filepath.Join(dir, "function.go"), fmt.Appendf(nil, root, module, function), 0o666); err != nil {
 		return err
 	}
 	vendor := exec.Command("go", "mod", "vendor")
@@ -149,7 +151,8 @@ func copyFile(to, from string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil { // #nosec G301 -- source that all may read
+	// #nosec G301 -- source that all may read
+	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 		return err
 	}
 	return os.WriteFile(to, data, 0o666) // #nosec G306 -- source that all may read
