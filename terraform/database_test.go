@@ -88,7 +88,7 @@ func lines(set map[string]bool) string { return strings.Join(slices.Sorted(maps.
 // A queue's dead letters go to its own topic, whose own subscription keeps them.
 func TestDeadLetters(t *testing.T) {
 	e := applied(t)
-	for _, queue := range []string{"interactive", "bulk"} {
+	for _, queue := range []string{"interactive", "bulk", "batch"} {
 		topic := e.one(t, "google_pubsub_topic", queue).text("id")
 		dead := e.one(t, "google_pubsub_topic", queue+"-dead").text("id")
 		push := e.one(t, "google_pubsub_subscription", queue)

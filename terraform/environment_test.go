@@ -157,13 +157,21 @@ func TestWiring(t *testing.T) {
 				same(deployment+"'s bucket", set["SELTZER_RESULTS_BUCKET"], signer["SELTZER_RESULTS_BUCKET"])
 				same("the account of pushes", set["SELTZER_PUSH_ACCOUNT"], account("push"))
 				same("the account of sweeps", set["SELTZER_SWEEP_ACCOUNT"], account("scheduler"))
+				same("the bucket of batches", set["SELTZER_BATCH_BUCKET"], e.one(t, "google_storage_bucket", e.variables["project_id"].(string)+"-batch").text("name"))
+				same("the topic of batches that ended", set["SELTZER_TOPIC_JOB_ENDED"], e.one(t, "google_pubsub_topic", "job-ended").text("name"))
 			}
 		}
-		for class, deployment := range map[string]string{"interactive": "cutout", "bulk": "cutout-bulk"} {
-			url := functions[deployment].variables()["SELTZER_AUDIENCE"]
+		for _, class := range []string{"interactive", "bulk"} {
 			same("the topic "+class, soda["SELTZER_TOPIC_"+strings.ToUpper(class)], e.one(t, "google_pubsub_topic", class).text("name"))
 			same("the topic "+class, functions["cutout"].variables()["SELTZER_TOPIC_"+strings.ToUpper(class)], class)
-			for subscription, endpoint := range map[string]string{class: url + "/", class + "-dead": url + "/dead-letter"} {
+		}
+		queues := map[string][2]string{"interactive": {"cutout", "/"}, "bulk": {"cutout-bulk", "/"}, "batch": {"cutout-bulk", "/batch"}}
+		if e.notifies() {
+			queues["objects"] = [2]string{"cutout", "/objects"}
+		}
+		for queue, to := range queues {
+			url := functions[to[0]].variables()["SELTZER_AUDIENCE"]
+			for subscription, endpoint := range map[string]string{queue: url + to[1], queue + "-dead": url + "/dead-letter"} {
 				s := e.one(t, "google_pubsub_subscription", subscription)
 				same(subscription+"'s endpoint", s.text("push_config", "push_endpoint"), endpoint)
 				same(subscription+"'s audience", s.text("push_config", "oidc_token", "audience"), url)

@@ -21,11 +21,13 @@ locals {
     SELTZER_GROUPS_CLAIM  = var.auth.groups_claim
   } : name => value if value != null })
   cutout_environment = merge(local.work_environment, {
-    SELTZER_RESULTS_BUCKET = google_storage_bucket.results.name
-    SELTZER_PUSH_ACCOUNT   = google_service_account.account["push"].email
-    SELTZER_SWEEP_ACCOUNT  = google_service_account.account["scheduler"].email
-    SELTZER_MAX_CUTOUT     = tostring(16 * pow(1024, 3))
-    SELTZER_VERSION        = var.version_name
+    SELTZER_RESULTS_BUCKET  = google_storage_bucket.results.name
+    SELTZER_PUSH_ACCOUNT    = google_service_account.account["push"].email
+    SELTZER_SWEEP_ACCOUNT   = google_service_account.account["scheduler"].email
+    SELTZER_TOPIC_JOB_ENDED = google_pubsub_topic.job_ended.name
+    SELTZER_BATCH_BUCKET    = google_storage_bucket.batch.name
+    SELTZER_MAX_CUTOUT      = tostring(16 * pow(1024, 3))
+    SELTZER_VERSION         = var.version_name
   })
 
   watch_connections = 4

@@ -15,8 +15,9 @@ locals {
   url        = { for name in ["soda", "cutout", "cutout-bulk", "signer"] : name => "https://${name}-${var.project_number}.${var.region}.run.app" }
   public_url = var.edge == null ? local.url.soda : "https://${var.edge.domain}"
 
-  archives = [for name, a in var.archives : "${name}=${a.url}"]
-  groups   = flatten([for name, a in var.archives : [for g in a.groups : "${name}=${g}"]])
+  archives  = [for name, a in var.archives : "${name}=${a.url}"]
+  groups    = flatten([for name, a in var.archives : [for g in a.groups : "${name}=${g}"]])
+  notifying = toset([for a in values(var.archives) : split("/", a.url)[2] if a.notify])
   # Buckets that the functions get the right to read, each once.
   archive_buckets = toset([for a in values(var.archives) : split("/", a.url)[2] if a.grant && startswith(a.url, "gs://")])
 }

@@ -1,15 +1,34 @@
-# Two classes of job, so that a batch of a million rows cannot starve a person who waits.
+locals {
+  workers = { for name in ["soda", "cutout"] : name => google_service_account.account[name].member }
+  storage = { storage = local.storage_agent }
+
+  # Two classes of job, so that a batch of a million rows cannot starve a person who waits;
+  # orders of batches; and, where an archive tells of them, objects that came and went.
+  queues = merge(
+    {
+      interactive = { deployment = "cutout", path = "", publishers = local.workers, checked = true }
+      bulk        = { deployment = "cutout-bulk", path = "", publishers = local.workers, checked = true }
+      batch       = { deployment = "cutout-bulk", path = "batch", publishers = local.storage, checked = false }
+    },
+    length(local.notifying) == 0 ? {} : {
+      objects = { deployment = "cutout", path = "objects", publishers = local.storage, checked = false }
+    },
+  )
+}
+
 module "queue" {
   source = "./modules/push_queue"
 
-  for_each = { interactive = "cutout", bulk = "cutout-bulk" }
+  for_each = local.queues
 
   name         = each.key
-  url          = module.cutout[each.value].url
+  url          = module.cutout[each.value.deployment].url
+  path         = each.value.path
   ack_seconds  = var.cutout_timeout_seconds + 60
   push_account = google_service_account.account["push"].email
   agent        = local.pubsub_agent
-  publishers   = { for name in ["soda", "cutout"] : name => google_service_account.account[name].member }
+  publishers   = each.value.publishers
+  checked      = each.value.checked
 
   depends_on = [google_project_service.api, google_service_account_iam_member.push]
 }

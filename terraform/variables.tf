@@ -4,10 +4,13 @@ variable "archives" {
     url is gs://BUCKET or gs://BUCKET/FOLDER, or https:// of a public server. grant says whether the
     functions get the right to read the bucket here; false for a public bucket, or one whose owner grants it.
     groups are those whose members alone see the archive; none makes it public to all who may ask.
+    notify has the bucket tell of new and deleted objects, so that what is held of it stays fresh: it must be
+    a bucket whose notifications may be managed here.
   EOT
   type = map(object({
     url    = string
     grant  = optional(bool, true)
+    notify = optional(bool, false)
     groups = optional(list(string), [])
   }))
 
@@ -26,6 +29,10 @@ variable "archives" {
   validation {
     condition     = alltrue([for g in flatten([for a in values(var.archives) : a.groups]) : can(regex("^[^, ]([^,]*[^, ])?$", g))])
     error_message = "A group in archives is empty, holds a comma, or has blanks around it."
+  }
+  validation {
+    condition     = alltrue([for a in values(var.archives) : startswith(a.url, "gs://") if a.notify])
+    error_message = "An archive with notify is no bucket gs://BUCKET: nobody else tells of its objects."
   }
 }
 
@@ -72,6 +79,20 @@ variable "authority" {
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9._~-]{2,}$", var.authority))
     error_message = "authority is 3 or more letters, digits, dots, hyphens, underscores and tildes, without a scheme or a path, such as example.org."
+  }
+}
+
+variable "batch_writers" {
+  description = <<-EOT
+    Who may drop manifests of batches for an owner: IAM members by the owner's name, which is the name by
+    which requests of theirs are known. The bucket PROJECT-batch takes them under owners/OWNER/.
+  EOT
+  type        = map(set(string))
+  default     = {}
+
+  validation {
+    condition     = alltrue([for owner in keys(var.batch_writers) : can(regex("^[A-Za-z0-9_~@:+=.-]+$", owner)) && !contains([".", "..", "anonymous"], owner)])
+    error_message = "An owner in batch_writers holds more than letters, digits and _ ~ @ : + = . -, or is anonymous."
   }
 }
 

@@ -10,7 +10,13 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/api"
 	"github.com/seltzer-soda/seltzer/pkg/app/archives"
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
+	"github.com/seltzer-soda/seltzer/pkg/batch"
+	"github.com/seltzer-soda/seltzer/pkg/holdings"
+	"github.com/seltzer-soda/seltzer/pkg/holdings/firestoreholdings"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/objects/drivers"
+	"github.com/seltzer-soda/seltzer/pkg/queue/pubsubqueue"
 	"github.com/seltzer-soda/seltzer/pkg/worker"
 )
 
@@ -35,8 +41,34 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 		return nil, err
 	}
 	p.Keep(results.Close)
+	held, err := firestoreholdings.Open(ctx, firestoreholdings.Config{Project: p.Project, Database: p.Database})
+	if err != nil {
+		return nil, err
+	}
+	p.Keep(held.Close)
+	known := indexes.New(worker.IndexMemory, holdings.Headers(held))
+	batches := batch.Config{
+		Jobs: jobs, Queue: queue, Archive: archive, Results: results, Finder: holdings.NewFinder(held, archive),
+		Indexes: known, Version: p.Version, Log: p.Log,
+	}
+	if p.BatchBucket != "" {
+		manifests, err := drivers.OpenRoot(ctx, "gs://"+p.BatchBucket)
+		if err != nil {
+			return nil, err
+		}
+		p.Keep(manifests.Close)
+		batches.Manifests = manifests
+	}
+	if p.TopicJobEnded != "" {
+		ended, err := pubsubqueue.OpenEnded(ctx, p.Project, p.TopicJobEnded)
+		if err != nil {
+			return nil, err
+		}
+		p.Keep(ended.Close)
+		batches.Teller = ended
+	}
 	w, err := worker.New(worker.Config{
-		Jobs: jobs, Queue: queue, Archive: archive, Results: results,
+		Jobs: jobs, Queue: queue, Archive: archive, Results: results, Batches: batch.New(batches), Indexes: known,
 		Memory: p.Memory, MaxBytes: p.MaxCutout, Version: p.Version, ErrorText: api.ErrorText, Log: p.Log,
 	})
 	if err != nil {
@@ -50,8 +82,14 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	indexer := &holdings.Indexer{Store: held, Archive: archive}
+	told, err := p.Only(indexer.Notifications(archive.IDs, p.Log), p.PushAccount)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/", pushed)
+	mux.Handle("/objects", told)
 	mux.Handle("/sweep", swept)
 	return mux, nil
 }

@@ -61,7 +61,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Messages.Add(1)
 	endpoint := "http://" + strings.TrimPrefix(r.URL.Path, "/")
-	for range rand.IntN(max(c.Copies, 1)) { // #nosec G404 -- trouble needs no secret chance
+	for range rand.IntN(max(c.Copies, 1)) {
 		c.copies.Go(func() {
 			if c.wait(c.ending, 10*c.Delay) {
 				_, _ = c.deliver(c.ending, endpoint, r.Header, body)
@@ -75,7 +75,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		status = http.StatusBadGateway
-	case rand.Float64() < c.Lose: // #nosec G404 -- as above
+	case rand.Float64() < c.Lose:
 		c.Lost.Add(1)
 		panic(http.ErrAbortHandler) // which cuts the connection
 	}
@@ -84,7 +84,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (c *Courier) wait(ctx context.Context, most time.Duration) bool {
 	select {
-	case <-time.After(rand.N(most + 1)): // #nosec G404 -- as above
+	case <-time.After(rand.N(most + 1)):
 		return true
 	case <-ctx.Done():
 		return false

@@ -37,7 +37,8 @@ const (
 	Archive   = "demo"
 	account   = "signer@example.iam.gserviceaccount.com"
 
-	archiveBucket = "archive"
+	ArchiveBucket = "archive"
+	BatchBucket   = "batch" // of manifests, under owners/OWNER/
 	resultsBucket = "results"
 )
 
@@ -165,8 +166,9 @@ func writeKey(file string) (*rsa.PrivateKey, error) {
 
 // fillArchive puts the demo archive into its bucket.
 func (c *Cloud) fillArchive(ctx context.Context) error {
-	c.storage.CreateBucket(archiveBucket)
+	c.storage.CreateBucket(ArchiveBucket)
 	c.storage.CreateBucket(resultsBucket)
+	c.storage.CreateBucket(BatchBucket)
 	images := filepath.Join(c.dir, "demo")
 	if err := demo.Write(ctx, images); err != nil {
 		return err
@@ -176,7 +178,7 @@ func (c *Cloud) fillArchive(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.storage.Put(archiveBucket, Archive+"/"+name, data)
+		c.storage.Put(ArchiveBucket, Archive+"/"+name, data)
 	}
 	return nil
 }
@@ -186,9 +188,9 @@ func (c *Cloud) environment() []string {
 	deployed := append(os.Environ(),
 		"SELTZER_PROJECT="+c.project,
 		"SELTZER_TOPIC_INTERACTIVE="+string(uws.Interactive), "SELTZER_TOPIC_BULK="+string(uws.Bulk),
-		"SELTZER_ARCHIVES="+Archive+"=gs://"+archiveBucket+"/"+Archive, "SELTZER_AUTHORITY="+Authority,
+		"SELTZER_ARCHIVES="+Archive+"=gs://"+ArchiveBucket+"/"+Archive, "SELTZER_AUTHORITY="+Authority,
 		"SELTZER_PUBLIC_URL="+c.URL, "SELTZER_SIGNER_URL="+c.url(cloud.Signer),
-		"SELTZER_RESULTS_BUCKET="+resultsBucket,
+		"SELTZER_RESULTS_BUCKET="+resultsBucket, "SELTZER_BATCH_BUCKET="+BatchBucket, "SELTZER_TOPIC_JOB_ENDED="+endedTopic,
 		"SELTZER_PUSH_ACCOUNT=push@example.org", "SELTZER_SWEEP_ACCOUNT=sweep@example.org", "SELTZER_SODA_ACCOUNT=soda@example.org",
 		"SELTZER_SIGNING_ACCOUNT="+account, "SELTZER_AUDIENCE="+c.URL,
 		"STORAGE_EMULATOR_HOST="+c.storage.API,

@@ -20,6 +20,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/doctor"
+	"github.com/seltzer-soda/seltzer/pkg/holdings/firestoreholdings"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	_ "github.com/seltzer-soda/seltzer/pkg/objects/drivers"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
@@ -157,6 +158,36 @@ func TestCutouts(t *testing.T) {
 			t.Errorf("%q from %s; want a file named after the image, from the storage", got, answer.Request.URL)
 		}
 		cut = text
+	})
+	t.Run("what a bucket tells is held", func(t *testing.T) {
+		data, err := os.ReadFile(filepath.Join(c.dir, "demo", "starfield.fits"))
+		if err == nil {
+			err = c.Put(t.Context(), ArchiveBucket, Archive+"/night 2/new.fits", data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := firestoreholdings.Open(t.Context(), firestoreholdings.Config{Project: c.project})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		id := archive.Prefix(Authority, Archive) + "night 2/new.fits"
+		for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+			held, err := store.Get(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h := held[id]; h != nil {
+				if h.Size != int64(len(data)) || h.Index == nil || len(h.Cells) == 0 {
+					t.Errorf("held is %+v", h)
+				}
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%s is not held after %v", id, patience)
+			}
+		}
 	})
 	t.Run("judged", func(t *testing.T) {
 		images := t.TempDir()

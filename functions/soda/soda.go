@@ -10,6 +10,9 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/archives"
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/app/settings"
+	"github.com/seltzer-soda/seltzer/pkg/holdings"
+	"github.com/seltzer-soda/seltzer/pkg/holdings/firestoreholdings"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	"github.com/seltzer-soda/seltzer/pkg/quota"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
@@ -43,12 +46,18 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	held, err := firestoreholdings.Open(ctx, firestoreholdings.Config{Project: p.Project, Database: p.Database})
+	if err != nil {
+		return nil, err
+	}
+	p.Keep(held.Close)
 	limits := api.DefaultLimits
 	limits.MaxExecution, limits.SyncWait = p.MaxExecution, p.SyncWait
 	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
 	return http.StripPrefix(base.Path, api.New(api.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log,
 		Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
+		Indexes: indexes.New(api.IndexMemory, holdings.Headers(held)),
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},

@@ -68,12 +68,12 @@ type Config struct {
 	Address   quota.Address // where callers without a name ask from
 	Batches   Batches
 	Checks    []Check        // what /availability asks
-	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of indexMemory
+	Indexes   *indexes.Cache // of what headers say, perhaps shared; nil: one of IndexMemory
 	Log       *slog.Logger
 }
 
-// indexMemory is what the service's own cache of headers may take in bytes.
-const indexMemory = 32 << 20
+// IndexMemory is what the service's own cache of headers may take in bytes.
+const IndexMemory = 32 << 20
 
 // Check is one part of the service that /availability asks.
 type Check struct {
@@ -103,7 +103,7 @@ func New(c Config) http.Handler {
 		c.Limits = DefaultLimits
 	}
 	if c.Indexes == nil {
-		c.Indexes = indexes.New(indexMemory)
+		c.Indexes = indexes.New(IndexMemory, nil)
 	}
 	if c.Quota == nil {
 		c.Quota = quota.New(c.Jobs, quota.Limits{})

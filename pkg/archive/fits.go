@@ -12,7 +12,6 @@ import (
 // knows are not read again. Reads end with ctx and are counted. Errors are those of
 // [indexes.Cache.Open].
 func (d *Dataset) FITS(ctx context.Context, cache *indexes.Cache, source objects.Source, count *objects.Count) (*fits.File, error) {
-	root := d.Root.String()
-	key := indexes.Key{Object: root + "\x00" + source.Name(), Generation: source.Generation()}
-	return cache.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(root))
+	key := indexes.Key{Object: d.ID, Generation: source.Generation()}
+	return cache.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(d.Root.String()))
 }

@@ -159,7 +159,7 @@ func (w *world) batches() *batch.Batches {
 	w.tb.Cleanup(func() { _ = manifests.Close() })
 	return batch.New(batch.Config{
 		Jobs: w.plan.Jobs(w.jobs), Queue: w.plan.Queue(w.inbox), Archive: resolver, Results: w.plan.Results(w.results), Manifests: manifests,
-		Teller: w, Indexes: indexes.New(1 << 20), Lanes: w.lanes, Version: "test", RowsOwner: "rows", Log: quiet,
+		Teller: w, Indexes: indexes.New(1<<20, nil), Lanes: w.lanes, Version: "test", RowsOwner: "rows", Log: quiet,
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 )
 
@@ -149,4 +151,16 @@ func (f *Finder) geometries(ctx context.Context, wanted map[Key]geometry) error 
 		}
 	}
 	return nil
+}
+
+// Headers returns what asks a store for the headers of datasets, by ID and generation, for a
+// cache of indexes: of what is held, no header is read.
+func Headers(store Store) indexes.Kept {
+	return func(ctx context.Context, key indexes.Key) *fits.Index {
+		held, err := store.Get(ctx, key.Object)
+		if h := held[key.Object]; err == nil && h != nil && h.Generation == key.Generation {
+			return h.Index
+		}
+		return nil
+	}
 }

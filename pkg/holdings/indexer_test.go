@@ -19,6 +19,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/holdings"
 	"github.com/seltzer-soda/seltzer/pkg/holdings/holdingstest"
 	"github.com/seltzer-soda/seltzer/pkg/holdings/sqliteholdings"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
 	"github.com/seltzer-soda/seltzer/pkg/sqlitedb"
@@ -294,5 +295,36 @@ func TestArchivesThatCannotBeListed(t *testing.T) {
 	x := &holdings.Indexer{Archive: holdingstest.Archive(t)}
 	if err := x.Collection(t.Context(), archive.Collection{Prefix: prefix, Root: web}, nil); fault.CodeOf(err) != fault.Unsupported {
 		t.Errorf("%v, want %s", err, fault.Unsupported)
+	}
+}
+
+// Of what is held at the present generation no header is read.
+func TestHeadersAreKept(t *testing.T) {
+	w := newWorld(t)
+	w.index(t.Context())
+	name := demo.Names()[0]
+	open := func() (requests int64, hdus int) {
+		dataset, err := w.archive.Resolve(t.Context(), prefix+name, archive.Viewer{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		source, err := dataset.Open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer source.Close()
+		var count objects.Count
+		file, err := dataset.FITS(t.Context(), indexes.New(1<<20, holdings.Headers(w.indexer.Store)), source, &count)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return count.Requests(), len(file.Index.HDUs)
+	}
+	if requests, hdus := open(); requests != 0 || hdus == 0 {
+		t.Errorf("%d requests for %d HDUs, want none", requests, hdus)
+	}
+	w.write(name, w.read(demo.Names()[1]))
+	if requests, hdus := open(); requests == 0 || hdus == 0 {
+		t.Errorf("of another generation: %d requests for %d HDUs", requests, hdus)
 	}
 }

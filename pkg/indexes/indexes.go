@@ -26,6 +26,7 @@ type Key struct{ Object, Generation string }
 // Cache keeps indexes. It is safe for concurrent use.
 type Cache struct {
 	limit   int64
+	kept    Kept
 	flights singleflight.Group
 
 	mu    sync.Mutex
@@ -33,9 +34,13 @@ type Cache struct {
 	known *simplelru.LRU[Key, *fits.Index]
 }
 
-// New returns a cache of up to limit bytes.
-func New(limit int64) *Cache {
-	c := &Cache{limit: limit}
+// Kept returns the index of an object that somebody keeps elsewhere, or nil.
+type Kept func(ctx context.Context, key Key) *fits.Index
+
+// New returns a cache of up to limit bytes. It asks kept, which may be nil, before it reads
+// headers.
+func New(limit int64, kept Kept) *Cache {
+	c := &Cache{limit: limit, kept: kept}
 	// No error: the number of indexes is positive.
 	c.known, _ = simplelru.NewLRU(math.MaxInt, func(key Key, x *fits.Index) { c.bytes -= memory(key, x) })
 	return c
@@ -67,6 +72,12 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, co
 			led.Store(true)
 			if err := ctx.Err(); err != nil {
 				return nil, err
+			}
+			if c.kept != nil {
+				if x := c.kept(ctx, key); x != nil {
+					c.put(key, x)
+					return x, nil
+				}
 			}
 			f, err := cost.Open(r, size)
 			if err != nil {

@@ -60,7 +60,7 @@ func open(t *testing.T, c *indexes.Cache, key indexes.Key, f *file) *fits.File {
 }
 
 func TestAKnownObjectIsNotRead(t *testing.T) {
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	all := image(t)
 	first := open(t, c, indexes.Key{Object: "a", Generation: "1"}, &file{Reader: bytes.NewReader(all)})
 	for _, tt := range []struct {
@@ -96,7 +96,7 @@ func TestAKnownGzipIsNotInflatedForItsIndex(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	key := indexes.Key{Object: "a.gz", Generation: "1"}
 	open(t, c, key, &file{Reader: bytes.NewReader(b.Bytes())})
 	f := &file{Reader: bytes.NewReader(b.Bytes())}
@@ -111,7 +111,7 @@ func TestAKnownGzipIsNotInflatedForItsIndex(t *testing.T) {
 }
 
 func TestManyAtOnceReadOnce(t *testing.T) {
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	gate := make(chan struct{})
 	all := image(t)
 	var reads atomic.Int64
@@ -137,7 +137,7 @@ func TestManyAtOnceReadOnce(t *testing.T) {
 // TestTheReaderGoesAway: who waits for headers that another reads gets them also if that
 // other gives up.
 func TestTheReaderGoesAway(t *testing.T) {
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	gate := make(chan struct{})
 	key := indexes.Key{Object: "a", Generation: "1"}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -164,7 +164,7 @@ func TestTheReaderGoesAway(t *testing.T) {
 
 // TestNothingIsReadAfterOpen: the caller closes what it had opened when it gives up.
 func TestNothingIsReadAfterOpen(t *testing.T) {
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	gate := make(chan struct{})
 	f := &file{Reader: bytes.NewReader(image(t)), wait: gate}
@@ -185,7 +185,7 @@ func TestNothingIsReadAfterOpen(t *testing.T) {
 }
 
 func TestFailuresAreNotKept(t *testing.T) {
-	c := indexes.New(1 << 20)
+	c := indexes.New(1<<20, nil)
 	down := fault.New(fault.Unavailable, "test", "the store is down")
 	f := &file{Reader: bytes.NewReader(image(t)), err: down}
 	if _, err := c.Open(t.Context(), indexes.Key{Object: "a", Generation: "1"}, f, f.Size(), fits.Local); !errors.Is(err, down) {
@@ -202,7 +202,7 @@ func TestWhatWasNotUsedForLongestIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	one := x.Memory() + int64(len("a1"))
-	c := indexes.New(3*one + 10)
+	c := indexes.New(3*one+10, nil)
 	key := func(name string) indexes.Key { return indexes.Key{Object: name, Generation: "1"} }
 	for _, name := range []string{"a", "b", "c", "a", "d"} { // d takes the place of b
 		open(t, c, key(name), &file{Reader: bytes.NewReader(all)})
@@ -217,7 +217,7 @@ func TestWhatWasNotUsedForLongestIsForgotten(t *testing.T) {
 			t.Errorf("%s was read: %t, want %t", tt.name, read, tt.read)
 		}
 	}
-	small := indexes.New(one - 1)
+	small := indexes.New(one-1, nil)
 	for range 2 {
 		f := &file{Reader: bytes.NewReader(all)}
 		open(t, small, key("a"), f)

@@ -69,7 +69,7 @@ func New(c Config) (*Worker, error) {
 		return nil, fault.New(fault.Usage, "worker.New", "%d bytes of memory are too few for one job; want at least %d", c.Memory, JobMemory)
 	}
 	if c.Indexes == nil {
-		c.Indexes = indexes.New(IndexMemory)
+		c.Indexes = indexes.New(IndexMemory, nil)
 	}
 	return &Worker{Config: c, memory: semaphore.NewWeighted(c.Memory)}, nil
 }

@@ -3,7 +3,7 @@ environment         = "prod"
 project_id          = "example-soda-prod"
 project_number      = "100000000003"
 authority           = "example.org"
-archives            = { dr1 = { url = "gs://example-dr1" }, dr2 = { url = "gs://example-dr2/images" }, sky = { url = "https://images.example.org/sky" } }
+archives            = { dr1 = { url = "gs://example-dr1" }, dr2 = { url = "gs://example-dr2/images", notify = true }, sky = { url = "https://images.example.org/sky" } }
 public              = true
 scaling             = { soda = { min = 1 }, cutout = { min = 2, max = 100 }, signer = { min = 1 } }
 edge                = { domain = "soda.example.org" }

@@ -92,6 +92,10 @@ run "by_choice" {
     error_message = "The bucket does not heed results_retention_days."
   }
   assert {
+    condition     = [for r in google_storage_bucket.batch.lifecycle_rule : one(r.condition).age if one(r.action).type == "Delete"] == [7]
+    error_message = "Manifests are not deleted."
+  }
+  assert {
     condition     = one(google_compute_backend_service.edge["this"].iap).enabled && join(",", keys(google_iap_web_backend_service_iam_member.edge)) == "group:astronomers@example.org"
     error_message = "Identity-Aware Proxy is not in front of the edge, or lets in others."
   }

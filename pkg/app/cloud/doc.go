@@ -34,6 +34,8 @@
 //	SELTZER_QUOTA_BACKLOG       number    500                                   interactive jobs of all owners from which on sync requests are refused
 //	SELTZER_FORWARDED_HOPS      number    1                                     entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer
 //	SELTZER_RESULTS_BUCKET      text                        cutout signer       the bucket of results
+//	SELTZER_BATCH_BUCKET        text                                            the bucket of manifests, under owners/OWNER/; none: manifests come with requests alone
+//	SELTZER_TOPIC_JOB_ENDED     text                                            the topic of batches that have ended; none: nobody is told
 //	SELTZER_MEMORY              bytes     536870912                             what all jobs of one instance may use together
 //	SELTZER_MAX_CUTOUT          bytes     17179869184                           the largest cutout
 //	SELTZER_PUSH_ACCOUNT        e-mail                      cutout              the service account of the push subscriptions, dead letters too
@@ -60,14 +62,20 @@
 //
 //	soda       roles/datastore.user; roles/pubsub.publisher and roles/pubsub.viewer on both topics;
 //	           roles/storage.objectViewer on the archives; roles/run.invoker on signer
-//	cutout     roles/datastore.user; roles/pubsub.publisher on both topics;
-//	           roles/storage.objectViewer on the archives; roles/storage.objectUser on the bucket of results
+//	cutout     roles/datastore.user; roles/pubsub.publisher on both topics and on that of jobs that ended;
+//	           roles/storage.objectViewer on the archives and on the bucket of manifests;
+//	           roles/storage.objectUser on the bucket of results
 //	signer     roles/datastore.viewer; roles/storage.objectViewer on the bucket of results;
 //	           roles/iam.serviceAccountTokenCreator on itself
 //	push, scheduler    roles/run.invoker on cutout
 //
+// Who may drop manifests for an owner has roles/storage.objectCreator on the bucket of manifests
+// under the condition that the object's name begins with owners/OWNER/. Cloud Storage's own
+// agent has roles/pubsub.publisher on the topics to which buckets tell of their objects.
+//
 // Routes of cutout: / takes the pushes of the topics, /dead-letter those of the dead-letter
-// topic, /sweep is for the scheduler, each minute. Those of signer: /sign.
+// topic, /batch those of the bucket of manifests and of orders, /objects those of archives that
+// tell of new and deleted objects; /sweep is for the scheduler, each minute. Those of signer: /sign.
 //
 // # Emulators
 //

@@ -52,6 +52,8 @@ type Settings struct {
 	QuotaBacklog     int64         `env:"SELTZER_QUOTA_BACKLOG, default=500" doc:"interactive jobs of all owners from which on sync requests are refused"`
 	ForwardedHops    int           `env:"SELTZER_FORWARDED_HOPS, default=1" doc:"entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer"`
 	ResultsBucket    string        `env:"SELTZER_RESULTS_BUCKET" needs:"cutout,signer" doc:"the bucket of results"`
+	BatchBucket      string        `env:"SELTZER_BATCH_BUCKET" doc:"the bucket of manifests, under owners/OWNER/; none: manifests come with requests alone"`
+	TopicJobEnded    string        `env:"SELTZER_TOPIC_JOB_ENDED" doc:"the topic of batches that have ended; none: nobody is told"`
 	Memory           int64         `env:"SELTZER_MEMORY, default=536870912" doc:"what all jobs of one instance may use together"`
 	MaxCutout        int64         `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"the largest cutout"`
 	PushAccount      string        `env:"SELTZER_PUSH_ACCOUNT" needs:"cutout" doc:"the service account of the push subscriptions, dead letters too"`

@@ -242,7 +242,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	if s.holdings, err = sqliteholdings.New(ctx, s.db); err != nil {
 		return err
 	}
-	s.indexes = indexes.New(worker.IndexMemory)
+	s.indexes = indexes.New(worker.IndexMemory, holdings.Headers(s.holdings))
 	seen, published := observed.Jobs(jobs), observed.Queue(s.queue)
 	limits := quota.New(seen, s.config.Quota())
 	batches := batch.New(batch.Config{

@@ -74,6 +74,12 @@ func (s *Storage) Put(bucket, name string, data []byte) {
 	s.fake.CreateObject(fakestorage.Object{ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucket, Name: name}, Content: data})
 }
 
+// Generation returns the generation of an object.
+func (s *Storage) Generation(bucket, name string) (int64, error) {
+	o, err := s.fake.GetObject(bucket, name)
+	return o.Generation, err
+}
+
 // Close ends the storage.
 func (s *Storage) Close() {
 	for _, server := range s.servers {

@@ -83,7 +83,7 @@ func run(args []string) error {
 		}
 		numbers[i] = n
 	}
-	c := cutter{mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64 << 20)}
+	c := cutter{mode: "mem", out: filepath.Join(os.TempDir(), "engine_out.fits"), indexes: indexes.New(64<<20, nil)}
 	if c.place, c.name = path.Split(args[0]); c.place == "" {
 		c.place = "."
 	}

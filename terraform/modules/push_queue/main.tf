@@ -16,7 +16,7 @@ resource "google_pubsub_subscription" "push" {
   message_retention_duration = local.week
 
   push_config {
-    push_endpoint = "${var.url}/"
+    push_endpoint = "${var.url}/${var.path}"
     oidc_token {
       service_account_email = var.push_account
       audience              = var.url
@@ -73,7 +73,7 @@ resource "google_pubsub_topic_iam_member" "publisher" {
 
 # To see that the topic is there, as the service's availability tells.
 resource "google_pubsub_topic_iam_member" "viewer" {
-  for_each = var.publishers
+  for_each = var.checked ? var.publishers : {}
 
   topic  = google_pubsub_topic.this[var.name].id
   role   = "roles/pubsub.viewer"

@@ -13,9 +13,21 @@ variable "agent" {
   type        = string
 }
 
+variable "checked" {
+  description = "Whether the publishers look whether the topic is there."
+  type        = bool
+  default     = true
+}
+
 variable "name" {
   description = "Name of the topic and of its subscription; NAME-dead are those of its dead letters."
   type        = string
+}
+
+variable "path" {
+  description = "Path below url that takes the messages."
+  type        = string
+  default     = ""
 }
 
 variable "publishers" {
@@ -29,6 +41,6 @@ variable "push_account" {
 }
 
 variable "url" {
-  description = "URL of the function that takes messages at / and dead letters at /dead-letter; also the audience of the tokens."
+  description = "URL of the function that takes messages at /PATH and dead letters at /dead-letter; also the audience of the tokens."
   type        = string
 }
