@@ -26,14 +26,13 @@ run "malformed" {
     cutout_timeout_seconds = 541
     sync_wait_seconds      = 0
     quota                  = { jobs = -1 }
-    auth                   = { mode = "local" }
     budget                 = { billing_account = "mine", amount = 1 }
     edge                   = { domain = "https://soda.example.org/" }
   }
   expect_failures = [
     var.environment, var.project_id, var.project_number, var.authority, var.archives, var.cors_origins,
     var.region, var.runtime, var.version_name, var.invokers, var.results_retention_days, var.cutout_timeout_seconds,
-    var.sync_wait_seconds, var.auth, var.budget, var.edge, var.quota,
+    var.sync_wait_seconds, var.budget, var.edge, var.quota,
   ]
 }
 
@@ -45,10 +44,28 @@ run "over_the_limits" {
     scaling                = { bulk = { min = 3, max = 2 } }
     notification_emails    = ["nobody"]
     archives               = { dr1 = { url = "file:///data" } }
-    auth                   = { mode = "header" }
     edge                   = { domain = "soda.example.org", iap_members = ["allUsers"] }
   }
-  expect_failures = [var.results_retention_days, var.scaling, var.notification_emails, var.archives, var.auth, var.edge]
+  expect_failures = [var.results_retention_days, var.scaling, var.notification_emails, var.archives, var.edge]
+}
+
+# Where archives and edge are wrong, too, Terraform does not look at auth, whose validations name them.
+run "a_mode_of_one_machine" {
+  command = plan
+
+  variables {
+    auth = { mode = "local" }
+  }
+  expect_failures = [var.auth]
+}
+
+run "a_proxy_without_an_account" {
+  command = plan
+
+  variables {
+    auth = { mode = "header" }
+  }
+  expect_failures = [var.auth]
 }
 
 run "cold_cutout" {
