@@ -1,8 +1,10 @@
 package batch
 
 import (
+	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 const (
 	bundleBytes = 256 << 20
 	bundleTime  = 30 * time.Second
+	bufferSize  = 256 << 10 // of what is written at once
 )
 
 // bundle is a package at work, and the ledger of its rows.
@@ -29,6 +32,7 @@ type bundle struct {
 	number int // of the part's packages, from 1
 	began  time.Time
 	out    *objects.Writer // nil: each cutout is an object of its own
+	buffer *bufio.Writer   // before out
 	writer pack.Writer
 	files  []uws.Result // that are objects of their own
 	bytes  int64
@@ -58,7 +62,8 @@ func (p *part) openBundle(ctx context.Context) error {
 			return err
 		}
 		nx, ny := p.sides()
-		b.writer, err = f.NewWriter(out, pack.Options{Names: p.options.Names, Rows: int64(len(p.rows) - p.at), NX: nx, NY: ny})
+		b.buffer = bufio.NewWriterSize(out, bufferSize)
+		b.writer, err = f.NewWriter(b.buffer, pack.Options{Names: p.options.Names, Rows: int64(len(p.rows) - p.at), NX: nx, NY: ny})
 		if err != nil {
 			out.Abort()
 			return err
@@ -175,7 +180,7 @@ func (p *part) closeBundle(ctx context.Context) (err error) {
 	}()
 	results := b.files
 	if b.out != nil {
-		if err := b.writer.Close(); err != nil {
+		if err := errors.Join(b.writer.Close(), b.buffer.Flush()); err != nil {
 			return err
 		}
 		if err := b.out.Close(); err != nil {

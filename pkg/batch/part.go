@@ -21,8 +21,11 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// tileMemory is what decoded tiles take that the rows of a part share.
-const tileMemory = 64 << 20
+// What the rows of a part share takes in bytes: decoded tiles, and blocks of the image at work.
+const (
+	tileMemory  = 48 << 20
+	blockMemory = 24 << 20
+)
 
 // part is an attempt on a part of a batch. Rows are cut in their order into a package; a
 // package is closed when it is large or old, and is kept with the ledger of its rows, so that
@@ -279,8 +282,24 @@ func (p *part) openImage(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	if p.many() > source.Size() {
+		source = objects.Blocks(source, blockMemory)
+	}
 	p.dataset, p.source = dataset, source
 	return nil
+}
+
+// many is how large an image may be, in bytes, of which it costs less to read all that is
+// near the cutouts from the row at work on, and once, than the rows of pixels of each.
+func (p *part) many() (bytes int64) {
+	id := p.rows[p.at].ID
+	for _, r := range p.rows[p.at:] {
+		if r.ID != id {
+			break
+		}
+		bytes += 256 << 10 // what a disk reads in the time that some sixty reads take
+	}
+	return bytes
 }
 
 func (p *part) closeImage() {
