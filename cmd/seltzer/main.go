@@ -25,6 +25,7 @@ const (
 
 type commands struct {
 	Serve      serve                     `cmd:"" help:"Run the whole service on this machine."`
+	Usage      usage                     `cmd:"" help:"Say how much each owner uses of a service."`
 	Cut        cut                       `cmd:"" help:"Cut a region out of a FITS file."`
 	Info       info                      `cmd:"" help:"Say what is in a FITS file."`
 	WCS        wcsCommand                `cmd:"" name:"wcs" help:"Turn pixels into sky positions and back."`

@@ -80,6 +80,25 @@ func Open(path string) (*DB, error) {
 	return db, nil
 }
 
+// View opens a file that is there for reading alone, beside the process that owns it or
+// without one. The error is [fault.NotFound] if there is no such file. Writes are refused.
+func View(path string) (*DB, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fault.New(fault.NotFound, "sqlitedb.View", "there is no data file %s: %w", path, err)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fault.New(fault.Usage, "sqlitedb.View", "the path %q cannot be made absolute: %w", path, err)
+	}
+	db := &DB{line: make(chan *write), closing: make(chan struct{}), stopped: make(chan struct{})}
+	close(db.stopped)
+	if err := db.connectReads(path); err != nil {
+		_ = db.Close()
+		return nil, fault.New(fault.Unavailable, "sqlitedb.View", "the data file %s cannot be read: %w", path, err)
+	}
+	return db, nil
+}
+
 func (db *DB) connect(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // #nosec G304 -- the operator's folder; SQLite itself would let everybody read
 	if err != nil {
@@ -98,6 +117,10 @@ func (db *DB) connect(path string) error {
 	if db.writer, err = pool.Conn(context.Background()); err != nil {
 		return err
 	}
+	return db.connectReads(path)
+}
+
+func (db *DB) connectReads(path string) (err error) {
 	if db.reads, err = sql.Open("sqlite", dsn(path, "busy_timeout(10000)", "query_only(1)")); err != nil {
 		return err
 	}
@@ -140,7 +163,10 @@ func (db *DB) Close() error {
 		for _, p := range db.pools {
 			errs = append(errs, p.Close())
 		}
-		db.closed = errors.Join(append(errs, db.lock.Close())...)
+		if db.lock != nil {
+			errs = append(errs, db.lock.Close())
+		}
+		db.closed = errors.Join(errs...)
 	})
 	<-db.stopped
 	return db.closed

@@ -36,6 +36,9 @@ func (db *DB) Write(ctx context.Context, fn func(ctx context.Context, tx *Tx) er
 	if err := ctx.Err(); err != nil { // a select with several cases ready takes any of them
 		return fmt.Errorf("sqlitedb.Write: %w", err)
 	}
+	if db.writer == nil {
+		return fault.New(fault.Unavailable, "sqlitedb.Write", "the data file is open for reading alone")
+	}
 	select {
 	case db.line <- w:
 	case <-ctx.Done():

@@ -93,6 +93,9 @@ func New(ctx context.Context, db *sqlitedb.DB, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
+// View returns the store in db for reading alone, as it was made by [New].
+func View(db *sqlitedb.DB) *Store { return &Store{db: db, clock: time.Now} }
+
 // added holds the columns that a table of before they were known gets. Its jobs count from
 // when they are next written.
 var added = []string{
