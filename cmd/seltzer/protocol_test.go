@@ -226,7 +226,7 @@ func TestLifeOfAJob(t *testing.T) {
 	is("UWS-34", post(t, job+"/phase", "PHASE", "ABORT"), 403, "UsageError: ")
 	is("UWS-45 too late", post(t, job+"/parameters", "FOO", "1"), 403, "UsageError: ")
 	first, second := get(t, job+"/results/result"), get(t, job+"/results/result")
-	if first.StatusCode != http.StatusSeeOther || !strings.HasPrefix(first.Header.Get("Location"), s.URL+"/results/") {
+	if first.StatusCode != http.StatusSeeOther || !strings.HasPrefix(first.Header.Get("Location"), s.Results) {
 		t.Errorf("UWS-54: %s to %q", first.Status, first.Header.Get("Location"))
 	}
 	if file := get(t, second.Header.Get("Location")); file.StatusCode != 200 || file.Header.Get("Content-Type") != "application/fits" || !strings.HasPrefix(file.Body, "SIMPLE  =") {
@@ -234,7 +234,7 @@ func TestLifeOfAJob(t *testing.T) {
 	}
 	forged, _ := url.Parse(second.Header.Get("Location"))
 	forged.Path += "x"
-	is("another object under the same signature", get(t, forged.String()), 403, "AuthorizationError: ")
+	is("another object under the same signature", get(t, forged.String()), 403, s.Refusal)
 	is("no such result", get(t, job+"/results/other"), 404, "UsageError: ")
 	is("no such child", get(t, job+"/nonsense"), 404, "UsageError: ")
 	is("UWS-49", send(t, still, request(t, http.MethodDelete, job+"/results", nil)), 405, "UsageError: ")

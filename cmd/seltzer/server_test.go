@@ -70,8 +70,11 @@ func command(ctx context.Context, args ...string) *exec.Cmd {
 // server is a running seltzer serve.
 type server struct {
 	URL, Data string
+	Results   string // with what the URLs of results begin …
+	Refusal   string // … and what is said there to who has no signature
 	Try       string // the curl command that it printed
 	cmd       *exec.Cmd
+	group     int // the process group, of a function
 	log       *logBuffer
 	exited    chan struct{}
 }
@@ -122,7 +125,7 @@ func startCommand(t testing.TB, command func(context.Context, ...string) *exec.C
 			line := lines.Text()
 			s.log.add(line)
 			if address, ok := strings.CutPrefix(line, "listening on "); ok && !announced {
-				s.URL = address
+				s.URL, s.Results, s.Refusal = address, address+"/results/", "AuthorizationError: "
 			}
 			curl, ok := strings.CutPrefix(line, "try: ")
 			if !announced && (ok || strings.HasPrefix(line, "no example")) {
@@ -148,9 +151,13 @@ func (s *server) kill() {
 	<-s.exited
 }
 
-// demoServer runs a server of the demo archive on a free port.
+// demoServer runs a server of the demo archive on a free port; or the cloud in small, in
+// TestInTheCloud.
 func demoServer(t testing.TB, flags ...string) *server {
 	t.Helper()
+	if inTheCloud != nil {
+		return inTheCloud.server(t, flags)
+	}
 	return start(t, filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", new(logBuffer), flags...)
 }
 

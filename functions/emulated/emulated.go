@@ -61,8 +61,9 @@ type Options struct {
 
 // Cloud is a running cloud in small.
 type Cloud struct {
-	URL   string           // of soda
-	Wires map[string]*Wire // by what sets the address: FIRESTORE_EMULATOR_HOST, …; none unless asked for
+	URL     string           // of soda
+	Results string           // with what the URLs of results begin
+	Wires   map[string]*Wire // by what sets the address: FIRESTORE_EMULATOR_HOST, …; none unless asked for
 
 	options   Options
 	dir       string
@@ -95,6 +96,7 @@ func Start(ctx context.Context, o Options) (_ *Cloud, err error) {
 	if c.storage, err = gcstest.Listen(ctx, "127.0.0.1:0", "127.0.0.1:0", "", account, &key.PublicKey); err != nil {
 		return nil, err
 	}
+	c.Results = c.storage.Public + "/" + resultsBucket + "/"
 	if err := c.fillArchive(ctx); err != nil {
 		return nil, err
 	}
@@ -236,6 +238,9 @@ func (c *Cloud) Curl() string {
 	id := archive.Prefix(Authority, Archive) + "starfield.fits"
 	return fmt.Sprintf("curl -sSfL -G '%s/sync' --data-urlencode 'ID=%s' --data-urlencode 'CIRCLE=150.1163 2.2058 0.0036' -o cutout.fits", c.URL, id)
 }
+
+// Process returns the process group of a function.
+func (c *Cloud) Process(function string) int { return c.children[function].Process.Pid }
 
 // Kill ends a function as kill -9 does.
 func (c *Cloud) Kill(function string) { c.children[function].Kill() }

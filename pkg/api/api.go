@@ -52,7 +52,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	SyncWait: 50 * time.Second, MaxWait: 20 * time.Second,
 	MaxExecution: 10 * time.Minute, Destruction: 7 * 24 * time.Hour, MaxDestroy: 30 * 24 * time.Hour,
-	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour, Waiters: 1000, List: 500,
+	SyncLife: 24 * time.Hour, Remember: 30 * 24 * time.Hour, Waiters: 4000, List: 500,
 }
 
 // Config is what the service is made of.

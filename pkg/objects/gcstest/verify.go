@@ -33,6 +33,7 @@ const (
 )
 
 func (v *verifier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*") // the rule of a bucket that pages may read
 	status, code := v.check(r)
 	if status != http.StatusOK {
 		w.Header().Set("Content-Type", "application/xml; charset=UTF-8")
