@@ -32,6 +32,7 @@ type Cache struct {
 	mu    sync.Mutex
 	bytes int64
 	known *simplelru.LRU[Key, *fits.Index]
+	last  map[string]string // of objects that are known: the generation that was read last
 }
 
 // Kept returns the index of an object that somebody keeps elsewhere, or nil.
@@ -40,9 +41,14 @@ type Kept func(ctx context.Context, key Key) *fits.Index
 // New returns a cache of up to limit bytes. It asks kept, which may be nil, before it reads
 // headers.
 func New(limit int64, kept Kept) *Cache {
-	c := &Cache{limit: limit, kept: kept}
+	c := &Cache{limit: limit, kept: kept, last: make(map[string]string)}
 	// No error: the number of indexes is positive.
-	c.known, _ = simplelru.NewLRU(math.MaxInt, func(key Key, x *fits.Index) { c.bytes -= memory(key, x) })
+	c.known, _ = simplelru.NewLRU(math.MaxInt, func(key Key, x *fits.Index) {
+		c.bytes -= memory(key, x)
+		if c.last[key.Object] == key.Generation {
+			delete(c.last, key.Object)
+		}
+	})
 	return c
 }
 
@@ -107,6 +113,38 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, co
 	}
 }
 
+// Known returns the headers of an object as they were read last, of whatever generation, or
+// nil if they are not known. The file's pixels cannot be read.
+func (c *Cache) Known(object string) *fits.File {
+	c.mu.Lock()
+	generation, ok := c.last[object]
+	c.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	x := c.get(Key{object, generation})
+	if x == nil {
+		return nil
+	}
+	size := x.Size
+	if x.Packed > 0 {
+		size = x.Packed
+	}
+	f, err := fits.OpenKnown(headersAlone{}, size, x)
+	if err != nil {
+		return nil
+	}
+	return f
+}
+
+// headersAlone stands for an object of which only the headers are known.
+type headersAlone struct{}
+
+// ReadAt implements [io.ReaderAt].
+func (headersAlone) ReadAt([]byte, int64) (int, error) {
+	return 0, fault.New(fault.Unavailable, "indexes.Known", "only the headers of the file are known")
+}
+
 func (c *Cache) get(key Key) *fits.Index {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,6 +161,7 @@ func (c *Cache) put(key Key, x *fits.Index) {
 		return
 	}
 	c.known.Add(key, x)
+	c.last[key.Object] = key.Generation
 	for c.bytes += bytes; c.bytes > c.limit; {
 		c.known.RemoveOldest()
 	}
