@@ -40,9 +40,6 @@ func jobParams(f form) (params []uws.Param, runID string, err error) {
 	return params, runID, checkSize(params)
 }
 
-// maxInteractive is how many cutouts a job may have for which somebody is thought to wait.
-const maxInteractive = 4
-
 // checkSize is [fault.TooLarge] if a job cannot hold that many parameters.
 func checkSize(params []uws.Param) error {
 	size := 0
@@ -105,15 +102,5 @@ func (s *server) check(ctx context.Context, caller auth.Caller, kind uws.Kind, p
 			break
 		}
 	}
-	asked := work{uws.Interactive, int64(len(request.Cuts()))}
-	if asked.rows > maxInteractive {
-		asked.class = uws.Bulk
-	}
-	return asked, err
-}
-
-// work is how much is asked of the service.
-type work struct {
-	class uws.Class
-	rows  int64 // cutouts
+	return s.weigh(ctx, caller, request), err
 }
