@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"google.golang.org/api/option"
 	"google.golang.org/api/pubsub/v1"
 
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -64,6 +66,21 @@ func (c *submit) publish(ctx context.Context, s *streams, params []uws.Param) er
 	if err != nil {
 		return fault.New(fault.Unavailable, "", "the message could not be published to %s: %w", c.Topic, err)
 	}
-	fmt.Fprintf(s.out, "message %s, request %s\n", strings.Join(answer.MessageIds, " "), m.RequestID)
-	return nil
+	job := strings.TrimRight(c.URL, "/") + "/async/" + batch.RequestedID(m.RequestID)
+	fmt.Fprintf(s.err, "message %s, request %s\n", strings.Join(answer.MessageIds, " "), m.RequestID)
+	fmt.Fprintln(s.out, job)
+	if !c.Watch {
+		return nil
+	}
+	for range 120 { // until the message is delivered
+		if _, err := fetch(ctx, job); fault.CodeOf(err) != fault.NotFound {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+	return watch(ctx, s, job)
 }

@@ -25,9 +25,9 @@ import (
 )
 
 type submit struct {
-	Manifest string   `arg:"" help:"File with a row for each cutout (Parquet, VOTable, ECSV, CSV, JSON), or, with --stored or --topic, its name in your folder of the batch bucket."`
+	Manifest string   `arg:"" help:"File with a row for each cutout (Parquet, VOTable, ECSV, CSV, JSON), or, with --stored, its name in your folder of the batch bucket, with --topic its whole name there, owners/NAME/kept/…."`
 	URL      string   `default:"http://127.0.0.1:8080" placeholder:"URL" help:"Service to ask (${default})."`
-	Topic    string   `placeholder:"projects/P/topics/T" help:"Publish a message to this topic of Pub/Sub instead; the service's URL is not needed."`
+	Topic    string   `placeholder:"projects/P/topics/T" help:"Publish a message to this topic of Pub/Sub instead; --url then only says where the job will be."`
 	Stored   bool     `help:"The manifest is in your folder of the batch bucket already."`
 	Package  string   `default:"zip" enum:"zip,tar,mef,table,files" help:"Form of the results: zip, tar, mef, table or files (${default})."`
 	Names    string   `placeholder:"TEMPLATE" help:"Names of the files, such as {label}_{row}.fits."`
@@ -42,7 +42,7 @@ func (submit) Help() string {
 
     seltzer submit objects.parquet -o STAMP=64 --package table --watch
     seltzer submit objects.ecsv --url https://cutouts.example.org
-    seltzer submit objects.parquet --topic projects/p/topics/batch
+    seltzer submit owners/ada/kept/objects.parquet --topic projects/p/topics/batch --url https://cutouts.example.org --watch
 
 The same command a second time finds the job that it made the first time, if the service
 lists jobs to whoever asks: after an interruption it goes on watching.`

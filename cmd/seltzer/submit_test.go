@@ -17,6 +17,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/ledger"
 )
 
@@ -233,13 +234,13 @@ func TestSubmitToTopic(t *testing.T) {
 	defer pubsub.Close()
 	t.Setenv("PUBSUB_EMULATOR_HOST", strings.TrimPrefix(pubsub.URL, "http://"))
 	var out, said bytes.Buffer
-	if status := run([]string{"submit", "survey/objects.parquet", "--topic", "projects/p/topics/batch", "-o", "STAMP=64", "--request", "tonight"}, &streams{nil, &out, &said}); status != 0 {
+	if status := run([]string{"submit", "owners/ada/kept/objects.parquet", "--topic", "projects/p/topics/batch", "-o", "STAMP=64", "--request", "tonight"}, &streams{nil, &out, &said}); status != 0 {
 		t.Fatalf("status %d: %s", status, &said)
 	}
-	if want := `{"manifest":"survey/objects.parquet","options":{"PACKAGE":"zip","STAMP":"64"},"requestId":"tonight"}`; string(got) != want {
+	if want := `{"manifest":"owners/ada/kept/objects.parquet","options":{"PACKAGE":"zip","STAMP":"64"},"requestId":"tonight"}`; string(got) != want {
 		t.Errorf("the message is %s, want %s", got, want)
 	}
-	if !strings.Contains(out.String(), "message 17, request tonight") {
-		t.Errorf("%s", &out)
+	if want := "http://127.0.0.1:8080/async/" + batch.RequestedID("tonight"); strings.TrimSpace(out.String()) != want || !strings.Contains(said.String(), "message 17, request tonight") {
+		t.Errorf("%s%s; want %s", &out, &said, want)
 	}
 }

@@ -34,6 +34,9 @@ type Order struct {
 	RequestID string            `json:"requestId"` // the same means the same batch; "": each message is one
 }
 
+// RequestedID returns the id of the job that orders with a requestId make.
+func RequestedID(requestID string) string { return uws.DerivedID("batch", "request", requestID) }
+
 // Order makes the batch that a push of the batch topic orders, unless it is there already: by
 // an [Order], or by the notification of Cloud Storage that an object was written. Its owner is
 // the one in whose folder the manifest is or, of rows, the one who was configured for that.
@@ -54,7 +57,7 @@ func (b *Batches) Order(ctx context.Context, p *queue.Push) error {
 	}
 	id := uws.DerivedID("batch", "message", p.Message.MessageID)
 	if o.RequestID != "" {
-		id = uws.DerivedID("batch", "request", o.RequestID)
+		id = RequestedID(o.RequestID)
 	}
 	params := []uws.Param{{Name: Manifest, Value: o.Manifest}}
 	for _, name := range slices.Sorted(maps.Keys(o.Options)) {

@@ -2,6 +2,7 @@ package pack
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -29,12 +30,27 @@ func Measure(cutout []byte) (m Statistics, ok bool, err error) {
 	s := newPixels(index.HDUs[i], cutout)
 	m.Min, m.Max = math.Inf(1), math.Inf(-1)
 	sum := 0.
-	size := max(s.bitpix, -s.bitpix) / 8
-	for at := 0; at < len(s.data); at += size {
-		if v := s.pixel(s.data[at:]); v == v {
-			m.Valid++
-			sum += v
-			m.Min, m.Max = min(m.Min, v), max(m.Max, v)
+	add := func(v float64) {
+		if v != v {
+			return
+		}
+		m.Valid++
+		sum += v
+		if v < m.Min {
+			m.Min = v
+		}
+		if v > m.Max {
+			m.Max = v
+		}
+	}
+	if s.plain(-32) { // most stamps
+		for p := s.data; len(p) >= 4; p = p[4:] {
+			add(float64(math.Float32frombits(binary.BigEndian.Uint32(p))))
+		}
+	} else {
+		size := max(s.bitpix, -s.bitpix) / 8
+		for at := 0; at < len(s.data); at += size {
+			add(s.pixel(s.data[at:]))
 		}
 	}
 	if m.Mean = sum / float64(m.Valid); m.Valid == 0 {

@@ -64,6 +64,8 @@ func readStamp(u *fits.HDU, file []byte) *stamp {
 	number := func(key string, absent float64) float64 { return number(h, key, absent) }
 	text := func(key string) string { v, _, _ := h.Text(key); return v }
 	s.bunit, s.radesys, s.equinox = text("BUNIT"), text("RADESYS"), number("EQUINOX", math.NaN())
+	cd := h.HasPrefix("CD1_") || h.HasPrefix("CD2_")
+	rotated := !cd && h.Has("CROTA2") && !h.HasPrefix("PC1_") && !h.HasPrefix("PC2_")
 	for i := range 2 {
 		n := strconv.Itoa(i + 1)
 		s.ctype[i] = text("CTYPE" + n)
@@ -76,9 +78,9 @@ func readStamp(u *fits.HDU, file []byte) *stamp {
 			}
 			at := 4 + 2*i + j
 			switch {
-			case h.HasPrefix("CD1_") || h.HasPrefix("CD2_"):
+			case cd:
 				s.wcs[at] = number("CD"+n+"_"+m, 0)
-			case h.HasPrefix("PC1_") || h.HasPrefix("PC2_") || !h.Has("CROTA2"):
+			case !rotated:
 				s.wcs[at] = number("PC"+n+"_"+m, same) * number("CDELT"+n, 1)
 			default: // Calabretta & Greisen 2002, section 6.1
 				sin, cos := math.Sincos(number("CROTA2", 0) * math.Pi / 180)
@@ -95,7 +97,7 @@ func readStamp(u *fits.HDU, file []byte) *stamp {
 // appendPixels appends the physical values of the pixels and, where there is no stamp, NaN,
 // up to end bytes.
 func (s *pixels) appendPixels(b []byte, end int, wide bool) []byte {
-	if !wide && s.bitpix == -32 && s.scale == 1 && s.zero == 0 || wide && s.bitpix == -64 && s.scale == 1 && s.zero == 0 {
+	if !wide && s.plain(-32) || wide && s.plain(-64) {
 		return append(b, s.data...)
 	}
 	size := max(s.bitpix, -s.bitpix) / 8
@@ -112,6 +114,9 @@ func (s *pixels) appendPixels(b []byte, end int, wide bool) []byte {
 	}
 	return b
 }
+
+// plain reports whether the pixels are physical values of a BITPIX as they are.
+func (s *pixels) plain(bitpix int) bool { return s.bitpix == bitpix && s.scale == 1 && s.zero == 0 }
 
 // pixel returns the physical value of a pixel.
 func (s *pixels) pixel(p []byte) float64 {
