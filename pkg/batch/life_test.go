@@ -176,7 +176,7 @@ func TestAbort(t *testing.T) {
 	j := w.make(rows(n))
 	reached, aborted := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	w.plan.Add(faulty.Fault{Kind: faulty.Late, Method: "archive.ReadAt", N: 250, Then: func() {
+	w.plan.Add(faulty.Fault{Kind: faulty.Late, Method: "archive.Open", N: 5, Then: func() {
 		once.Do(func() { close(reached); <-aborted })
 	}})
 	done := make(chan struct{})
@@ -189,7 +189,7 @@ func TestAbort(t *testing.T) {
 	select {
 	case <-reached:
 	case <-time.After(patience):
-		t.Fatal("no part came to its 250th read")
+		t.Fatal("nothing was opened for the fifth time")
 	}
 	if _, err := w.jobs.Update(context.WithoutCancel(t.Context()), j.ID, func(now time.Time, j *uws.Job) error { return j.Abort(now, "test") }); err != nil {
 		t.Fatal(err)
