@@ -61,7 +61,8 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Messages.Add(1)
 	endpoint := "http://" + strings.TrimPrefix(r.URL.Path, "/")
-	for range rand.IntN(max(c.Copies, 1)) {
+	copies := rand.IntN(max(c.Copies, 1)) // #nosec G404 -- trouble needs no secret chance
+	for range copies {
 		c.copies.Go(func() {
 			if c.wait(c.ending, 10*c.Delay) {
 				_, _ = c.deliver(c.ending, endpoint, r.Header, body)
@@ -75,7 +76,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		status = http.StatusBadGateway
-	case rand.Float64() < c.Lose:
+	case rand.Float64() < c.Lose: // #nosec G404 -- trouble needs no secret chance
 		c.Lost.Add(1)
 		panic(http.ErrAbortHandler) // which cuts the connection
 	}
@@ -84,7 +85,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (c *Courier) wait(ctx context.Context, most time.Duration) bool {
 	select {
-	case <-time.After(rand.N(most + 1)):
+	case <-time.After(rand.N(most + 1)): // #nosec G404 -- trouble needs no secret chance
 		return true
 	case <-ctx.Done():
 		return false
