@@ -4,6 +4,10 @@ locals {
     SELTZER_PROJECT           = var.project_id
     SELTZER_DATABASE          = google_firestore_database.jobs.name
     SELTZER_WATCH_CONNECTIONS = tostring(local.watch_connections)
+    SELTZER_REGION            = var.region
+    SELTZER_TELEMETRY_URL     = "https://telemetry.googleapis.com"
+    SELTZER_TRACE_RATIO       = tostring(var.trace_ratio)
+    SELTZER_VERSION           = var.version_name
   }
   # of soda and cutout
   work_environment = merge(local.environment, {
@@ -27,7 +31,6 @@ locals {
     SELTZER_TOPIC_JOB_ENDED = google_pubsub_topic.job_ended.name
     SELTZER_BATCH_BUCKET    = google_storage_bucket.batch.name
     SELTZER_MAX_CUTOUT      = tostring(16 * pow(1024, 3))
-    SELTZER_VERSION         = var.version_name
   })
 
   watch_connections = 4

@@ -62,6 +62,15 @@ resource "google_service_account_iam_member" "signer" {
   member             = google_service_account.account["signer"].member
 }
 
+# The functions tell what they do.
+resource "google_project_iam_member" "telemetry" {
+  for_each = { for pair in setproduct(["soda", "cutout", "signer"], ["roles/telemetry.metricsWriter", "roles/telemetry.tracesWriter"]) : join(" ", pair) => { account = pair[0], role = pair[1] } }
+
+  project = var.project_id
+  role    = each.value.role
+  member  = google_service_account.account[each.value.account].member
+}
+
 # Pub/Sub's own agent makes the tokens that its pushes carry.
 resource "google_service_account_iam_member" "push" {
   service_account_id = google_service_account.account["push"].name

@@ -3,6 +3,7 @@ locals {
     "artifactregistry.googleapis.com", "cloudbuild.googleapis.com", "cloudfunctions.googleapis.com", "cloudscheduler.googleapis.com",
     "firestore.googleapis.com", "iam.googleapis.com", "iamcredentials.googleapis.com", "logging.googleapis.com",
     "monitoring.googleapis.com", "pubsub.googleapis.com", "run.googleapis.com", "storage.googleapis.com",
+    "telemetry.googleapis.com",
   ]
   optional_apis = concat(
     var.edge == null ? [] : ["compute.googleapis.com"],

@@ -358,6 +358,17 @@ variable "sync_wait_seconds" {
   }
 }
 
+variable "trace_ratio" {
+  description = "Share of requests that are traced, 0 to 1. A request that is traced may be answered a little later."
+  type        = number
+  default     = 0.01
+
+  validation {
+    condition     = var.trace_ratio >= 0 && var.trace_ratio <= 1
+    error_message = "trace_ratio is 0 to 1."
+  }
+}
+
 variable "version_name" {
   description = "What provenance cards call this version of Seltzer; scripts/deploy sets it from git."
   type        = string

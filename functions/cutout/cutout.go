@@ -23,6 +23,10 @@ import (
 func init() { register.HTTP(cloud.Cutout, open) }
 
 func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
+	recorder, err := p.Telemetry(ctx)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := p.Jobs(ctx)
 	if err != nil {
 		return nil, err
@@ -74,16 +78,17 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pushed, err := p.Only(w.Handler(), p.PushAccount)
+	work := recorder.Carry(w.Handler())
+	pushed, err := p.Only(work, p.PushAccount)
 	if err != nil {
 		return nil, err
 	}
-	swept, err := p.Only(w.Handler(), p.SweepAccount)
+	swept, err := p.Only(work, p.SweepAccount)
 	if err != nil {
 		return nil, err
 	}
 	indexer := &holdings.Indexer{Store: held, Archive: archive}
-	told, err := p.Only(indexer.Notifications(archive.IDs, p.Log), p.PushAccount)
+	told, err := p.Only(recorder.Carry(indexer.Notifications(archive.IDs, p.Log)), p.PushAccount)
 	if err != nil {
 		return nil, err
 	}

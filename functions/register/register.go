@@ -29,20 +29,21 @@ func HTTP(name string, open func(context.Context, *cloud.Parts) (http.Handler, e
 		fmt.Fprintf(os.Stderr, "%s cannot start:\n%s\n", name, fault.Plain(err))
 		os.Exit(1)
 	}
-	functions.HTTP(name, untilStopped(f).ServeHTTP)
+	functions.HTTP(name, untilStopped(f, f.Stop).ServeHTTP)
 }
 
 // untilStopped ends the contexts of requests when the platform stops the instance, so that
 // workers give their jobs back, and then the process. The platform's signal would else end
 // them in the middle, and their jobs would wait for their leases to run out. What comes
-// after the signal is refused: another instance takes it.
-func untilStopped(next http.Handler) http.Handler {
+// after the signal is refused: another instance takes it. goodbye is called at the end.
+func untilStopped(next http.Handler, goodbye func()) http.Handler {
 	var working sync.RWMutex // held for reading by each request
 	stopping := sync.OnceValue(func() context.Context {
 		stopping, _ := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 		context.AfterFunc(stopping, func() {
 			time.AfterFunc(drainTime, func() { os.Exit(0) })
 			working.Lock()
+			goodbye()
 			os.Exit(0)
 		})
 		return stopping

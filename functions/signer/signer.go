@@ -9,11 +9,16 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/signer"
 	"github.com/seltzer-soda/seltzer/pkg/signing/gcssigning"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry/observed"
 )
 
 func init() { register.HTTP(cloud.Signer, open) }
 
 func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
+	recorder, err := p.Telemetry(ctx)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := p.Jobs(ctx)
 	if err != nil {
 		return nil, err
@@ -31,5 +36,5 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.Only(signer.Handler(jobs, sign, p.Log), p.SodaAccount)
+	return p.Only(recorder.Serve(signer.Handler(jobs, observed.Signer(sign), p.Log)), p.SodaAccount)
 }

@@ -25,6 +25,10 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorder, err := p.Telemetry(ctx)
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := p.Jobs(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	limits := api.DefaultLimits
 	limits.MaxExecution, limits.SyncWait = p.MaxExecution, p.SyncWait
 	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
-	return http.StripPrefix(base.Path, api.New(api.Config{
+	return http.StripPrefix(base.Path, recorder.Serve(api.New(api.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log,
 		Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
 		Indexes: indexes.New(api.IndexMemory, holdings.Headers(held)),
@@ -63,5 +67,5 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 			{Name: "jobs", Run: jobs.Check}, {Name: "queue", Spare: true, Run: queue.Check}, {Name: "signer", Spare: true, Run: signing.Check},
 			{Name: "archive", Spare: len(p.Archives) > 1, Run: archive.Check},
 		},
-	})), nil
+	}))), nil
 }

@@ -2,9 +2,7 @@ package cloud
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -160,19 +158,5 @@ func TestFunctionSetsItselfUp(t *testing.T) {
 	}
 	if w := ask(f); w.Code != 503 || !strings.Contains(w.Body.String(), "SELTZER_SIGNER_URL") {
 		t.Errorf("status %d, %q; want 503 and what is missing", w.Code, w.Body)
-	}
-}
-
-func TestLogger(t *testing.T) {
-	var out strings.Builder
-	log := Logger(&out).With("function", "soda")
-	log.Warn("refused", "error", fault.New(fault.Usage, "x.Y", "why"))
-	var line map[string]any
-	if err := json.Unmarshal([]byte(out.String()), &line); err != nil {
-		t.Fatal(err)
-	}
-	delete(line, slog.TimeKey)
-	if want := map[string]any{"severity": "WARNING", "message": "refused", "function": "soda", "error": "x.Y: why"}; !maps.Equal(line, want) {
-		t.Errorf("the line is %v, want %v", line, want)
 	}
 }

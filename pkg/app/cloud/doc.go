@@ -44,6 +44,9 @@
 //	SELTZER_SODA_ACCOUNT        e-mail                      signer              the service account of the function soda
 //	SELTZER_AUDIENCE            URL                         cutout signer       this function's own URL, for which its callers' tokens are; in mode header also of soda
 //	SELTZER_BEHIND_IAM          bool      false                                 only callers that Google let in reach this function: it has no public invoker
+//	SELTZER_REGION              text                                            where the functions run, as their metrics tell
+//	SELTZER_TELEMETRY_URL       URL                                             who takes traces and metrics by OTLP, such as https://telemetry.googleapis.com; empty: nobody
+//	SELTZER_TRACE_RATIO         number    0.01                                  the share of requests that are traced, 0 to 1
 //	SELTZER_VERSION             text      devel                                 what provenance cards call this version
 //
 // Of the platform: FUNCTION_TARGET and K_SERVICE. With FUNCTION_TARGET naming it, and either
@@ -68,6 +71,8 @@
 //	signer     roles/datastore.viewer; roles/storage.objectViewer on the bucket of results;
 //	           roles/iam.serviceAccountTokenCreator on itself
 //	push, scheduler    roles/run.invoker on cutout
+//	all three functions, where traces and metrics go to Google: roles/telemetry.tracesWriter and
+//	           roles/telemetry.metricsWriter on the project
 //
 // Who may drop manifests for an owner has roles/storage.objectCreator on the bucket of manifests
 // under the condition that the object's name begins with owners/OWNER/. Cloud Storage's own

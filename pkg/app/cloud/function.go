@@ -3,8 +3,6 @@ package cloud
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"github.com/sethvargo/go-envconfig"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 )
 
 // Function is one of the functions: a handler that sets itself up at its first request,
@@ -25,6 +24,8 @@ type Function struct {
 	open     func(context.Context, *Parts) (http.Handler, error)
 	log      *slog.Logger
 
+	flusher flusher
+
 	mu      sync.Mutex
 	handler http.Handler
 }
@@ -33,8 +34,9 @@ type Function struct {
 // process is to run that function in the cloud or against emulators, is that of
 // [FromEnvironment]; in any other process a function that lacks settings says so to who asks.
 func New(name string, open func(context.Context, *Parts) (http.Handler, error)) (*Function, error) {
-	f := &Function{name: name, open: open, log: Logger(os.Stderr).With("function", name)}
+	f := &Function{name: name, open: open}
 	f.settings, f.missing = FromEnvironment(context.Background(), name, envconfig.OsLookuper())
+	f.log = slog.New(telemetry.CloudLog(os.Stderr, f.settings.Project)).With("function", name)
 	if os.Getenv("FUNCTION_TARGET") == name && Configured() {
 		return f, f.missing
 	}
@@ -52,7 +54,18 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "ServiceUnavailable: the function "+f.name+" is not set up: "+fault.Plain(err), http.StatusServiceUnavailable)
 		return
 	}
-	h.ServeHTTP(w, r)
+	f.flusher.serve(h, w, r)
+}
+
+// Stop sends what was recorded and is not sent yet; it is for the end of the process.
+func (f *Function) Stop() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.flusher.recorder != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+		defer cancel()
+		_ = f.flusher.recorder.Close(ctx) // nobody would hear of it
+	}
 }
 
 func (f *Function) ready() (http.Handler, error) {
@@ -61,34 +74,12 @@ func (f *Function) ready() (http.Handler, error) {
 	if f.handler != nil || f.missing != nil {
 		return f.handler, f.missing
 	}
-	parts := &Parts{Settings: f.settings, Log: f.log}
+	parts := &Parts{Settings: f.settings, Log: f.log, function: f.name}
 	h, err := f.open(context.Background(), parts) // of the process, not of the first request
 	if err != nil {
 		return nil, errors.Join(err, parts.Close())
 	}
+	f.flusher.recorder = parts.recorder
 	f.handler = h
 	return h, nil
-}
-
-// Logger writes lines as Cloud Logging reads them. Source: Google Cloud, "Structured
-// logging", https://cloud.google.com/logging/docs/structured-logging.
-func Logger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		switch {
-		case len(groups) > 0:
-		case a.Key == slog.MessageKey:
-			a.Key = "message"
-		case a.Key == slog.LevelKey:
-			severity := a.Value.String()
-			if severity == slog.LevelWarn.String() {
-				severity = "WARNING"
-			}
-			return slog.String("severity", severity)
-		case a.Value.Kind() == slog.KindAny:
-			if err, ok := a.Value.Any().(error); ok {
-				return slog.String(a.Key, fmt.Sprint(err))
-			}
-		}
-		return a
-	}}))
 }

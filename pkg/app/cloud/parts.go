@@ -18,6 +18,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/queue/pubsubqueue"
 	"github.com/seltzer-soda/seltzer/pkg/quota"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry/observed"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -32,8 +34,21 @@ const (
 // together.
 type Parts struct {
 	*Settings
-	Log     *slog.Logger
-	closers []func() error
+	Log      *slog.Logger
+	function string
+	recorder *telemetry.Recorder
+	closers  []func() error
+}
+
+// Telemetry opens what records traces and metrics.
+func (p *Parts) Telemetry(ctx context.Context) (*telemetry.Recorder, error) {
+	r, err := collector{p.TelemetryURL, p.Project, p.Region, p.function, p.Version, p.TraceRatio}.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.recorder = r
+	p.Keep(func() error { return r.Close(context.WithoutCancel(ctx)) })
+	return r, nil
 }
 
 // Keep has what was opened closed with the other parts.
@@ -50,13 +65,13 @@ func (p *Parts) Close() error {
 }
 
 // Jobs opens the store of jobs.
-func (p *Parts) Jobs(ctx context.Context) (*firestorejobs.Store, error) {
+func (p *Parts) Jobs(ctx context.Context) (jobstore.Store, error) {
 	s, err := firestorejobs.Open(ctx, firestorejobs.Config{Project: p.Project, Database: p.Database, Connections: p.WatchConnections})
 	if err != nil {
 		return nil, err
 	}
 	p.Keep(s.Close)
-	return s, nil
+	return observed.Jobs(s), nil
 }
 
 // Queue opens the queue, behind a breaker.
@@ -66,7 +81,7 @@ func (p *Parts) Queue(ctx context.Context) (queue.Publisher, error) {
 		return nil, err
 	}
 	p.Keep(q.Close)
-	return breaker.New(breaker.Config{Name: "the queue", Time: publishTime, Log: p.Log}).Publisher(q), nil
+	return observed.Queue(breaker.New(breaker.Config{Name: "the queue", Time: publishTime, Log: p.Log}).Publisher(q)), nil
 }
 
 // Only lets requests of some service accounts through to next.

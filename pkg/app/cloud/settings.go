@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -62,6 +63,9 @@ type Settings struct {
 	SodaAccount      string        `env:"SELTZER_SODA_ACCOUNT" needs:"signer" doc:"the service account of the function soda"`
 	Audience         string        `env:"SELTZER_AUDIENCE" needs:"cutout,signer" doc:"this function's own URL, for which its callers' tokens are; in mode header also of soda"`
 	BehindIAM        bool          `env:"SELTZER_BEHIND_IAM" doc:"only callers that Google let in reach this function: it has no public invoker"`
+	Region           string        `env:"SELTZER_REGION" doc:"where the functions run, as their metrics tell"`
+	TelemetryURL     string        `env:"SELTZER_TELEMETRY_URL" doc:"who takes traces and metrics by OTLP, such as https://telemetry.googleapis.com; empty: nobody"`
+	TraceRatio       float64       `env:"SELTZER_TRACE_RATIO, default=0.01" doc:"the share of requests that are traced, 0 to 1"`
 	Version          string        `env:"SELTZER_VERSION, default=devel" doc:"what provenance cards call this version"`
 
 	Insecure    bool   `env:"SELTZER_INSECURE" doc:"callers prove nothing: the emulators send no tokens"`
@@ -96,6 +100,11 @@ func FromEnvironment(ctx context.Context, function string, variables envconfig.L
 	wrong(s.ForwardedHops < 0, "SELTZER_FORWARDED_HOPS=%d: want 0 or more", s.ForwardedHops)
 	wrong(s.MaxExecution <= 0 || s.SyncWait <= 0, "SELTZER_MAX_EXECUTION=%v, SELTZER_SYNC_WAIT=%v: want more than 0", s.MaxExecution, s.SyncWait)
 	wrong(strings.ContainsAny(s.Authority, "/?# "), "SELTZER_AUTHORITY=%q: want one such as example.org", s.Authority)
+	wrong(!(s.TraceRatio >= 0 && s.TraceRatio <= 1), "SELTZER_TRACE_RATIO=%v: want 0 to 1", s.TraceRatio)
+	if s.TelemetryURL != "" {
+		u, err := url.Parse(s.TelemetryURL)
+		wrong(err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Host)), "SELTZER_TELEMETRY_URL=%q: want an https:// URL, or http:// of this machine with a port", s.TelemetryURL)
+	}
 	emulated := loopback(os.Getenv("FIRESTORE_EMULATOR_HOST"))
 	wrong((s.Insecure || s.TokenIssuer != "" || s.SigningKey != "") && !emulated, "SELTZER_INSECURE, SELTZER_TOKEN_ISSUER and SELTZER_SIGNING_KEY are for emulators on this machine: unset them, or set FIRESTORE_EMULATOR_HOST")
 	return s, errors.Join(errs...)
