@@ -21,6 +21,7 @@ import (
 
 	"github.com/seltzer-soda/seltzer/pkg/archive"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
+	"github.com/seltzer-soda/seltzer/pkg/doctor"
 	"github.com/seltzer-soda/seltzer/pkg/objects/gcstest"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
@@ -91,6 +92,30 @@ func TestAppliedEnvironment(t *testing.T) {
 		t.Errorf("what the scheduler calls answers %s", answer.Status)
 	}
 	outside.Judge(t, image, "0", "CIRCLE 150.1163 2.2058 0.0036", cutout)
+	examine(t, soda["SELTZER_PROJECT"], client)
+}
+
+// examine has the doctor examine what was applied, at the fake that it was applied to, and the
+// functions that run; it finds nothing to mend.
+func examine(t *testing.T, project string, client *http.Client) {
+	t.Helper()
+	if os.Getenv("GOOGLE_CLOUDFUNCTIONS2_CUSTOM_ENDPOINT") == "" {
+		t.Fatal("the fake is not named: scripts/check-terraform does")
+	}
+	t.Setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "none")
+	findings, err := doctor.Examine(t.Context(), doctor.Config{Project: project, Region: "us-central1", Client: client})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range findings {
+		switch {
+		case f.Outcome == doctor.Failed:
+			t.Errorf("%s: %s; mend: %s", f.Name, f.Found, f.Mend)
+		case f.Outcome == doctor.Unseen && f.Group != "database": // the fake lists no indexes
+			t.Errorf("%s was not seen: %s", f.Name, f.Found)
+		}
+	}
+	t.Logf("%v", doctor.Count(findings))
 }
 
 func host(t *testing.T, address string) string {

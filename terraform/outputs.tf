@@ -18,6 +18,11 @@ output "packages" {
   value       = { for name, s in local.source : name => "gs://${s.bucket}/${s.object}" }
 }
 
+output "project_id" {
+  description = "Google Cloud project of this environment."
+  value       = var.project_id
+}
+
 output "proxy_account" {
   description = "Service account of the proxy that mode header believes; empty in others."
   value       = var.auth.proxy_account == null ? "" : var.auth.proxy_account
@@ -26,6 +31,11 @@ output "proxy_account" {
 output "public" {
   description = "Whether everybody may reach the service."
   value       = var.public
+}
+
+output "region" {
+  description = "Region of everything."
+  value       = var.region
 }
 
 output "results_bucket" {

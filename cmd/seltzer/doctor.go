@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/doctor"
@@ -69,16 +68,14 @@ func (c *doctorCommand) Run(s *streams) error {
 
 // printFindings prints findings by group, and what failed once more at the end.
 func printFindings(s *streams, findings []doctor.Finding) {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	group := ""
 	for _, f := range findings {
 		if f.Group != group {
 			group = f.Group
-			fmt.Fprintf(w, "%s\t\t\n", group)
+			fmt.Fprintln(s.out, group)
 		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", f.Outcome, f.Name, oneLine(f.Found))
+		fmt.Fprintf(s.out, "  %-8s  %s: %s\n", f.Outcome, f.Name, oneLine(f.Found))
 	}
-	_ = w.Flush()
 	for _, f := range findings {
 		if f.Outcome == doctor.Failed {
 			fmt.Fprintf(s.out, "\n%s: %s\n  mend: %s\n", f.Name, oneLine(f.Found), f.Mend)
@@ -88,5 +85,5 @@ func printFindings(s *streams, findings []doctor.Finding) {
 	fmt.Fprintf(s.out, "\n%d ok, %d failed, %d not seen\n", n[doctor.OK], n[doctor.Failed], n[doctor.Unseen])
 }
 
-// oneLine keeps a table a table.
+// oneLine keeps a finding in its line.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

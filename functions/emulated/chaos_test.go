@@ -354,7 +354,12 @@ func (c *chaos) update(id string, change func(now time.Time, j *uws.Job)) {
 func (c *chaos) drain() map[string]*uws.Job {
 	c.t.Helper()
 	began := time.Now()
-	hurried := 0
+	short := *chaosTime < time.Minute
+	calm := time.Minute // before anything is hurried
+	if short {
+		calm = 10 * time.Second
+	}
+	hurried := map[string]bool{}
 	for ; time.Since(began) < chaosPatience; time.Sleep(time.Second) {
 		all := c.jobs()
 		waiting := 0
@@ -363,19 +368,19 @@ func (c *chaos) drain() map[string]*uws.Job {
 				continue
 			}
 			waiting++
-			if time.Since(began) < 10*time.Second {
+			if time.Since(began) < calm {
 				continue
 			}
 			now := time.Now()
 			switch {
 			case j.Phase == uws.Queued && j.DueAt.After(now.Add(time.Minute)):
-				hurried++
+				hurried[j.ID] = true
 				c.update(j.ID, func(now time.Time, j *uws.Job) {
 					if j.Phase == uws.Queued {
 						j.DueAt = now
 					}
 				})
-			case j.Phase == uws.Executing && *chaosTime < time.Minute && j.DueAt.After(now):
+			case j.Phase == uws.Executing && short && j.DueAt.After(now):
 				c.update(j.ID, func(now time.Time, j *uws.Job) {
 					if j.Phase == uws.Executing {
 						j.LeaseUntil, j.DueAt = now, now
@@ -384,7 +389,7 @@ func (c *chaos) drain() map[string]*uws.Job {
 			}
 		}
 		if waiting == 0 {
-			c.t.Logf("%d jobs that waited in the queue without a message were set due", hurried)
+			c.t.Logf("%d jobs that waited in the queue for longer than %v were set due", len(hurried), calm)
 			return all
 		}
 	}

@@ -61,8 +61,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Messages.Add(1)
 	endpoint := "http://" + strings.TrimPrefix(r.URL.Path, "/")
-	copies := rand.IntN(max(c.Copies, 1)) // #nosec G404 -- trouble needs no secret chance
-	for range copies {
+	for range rand.IntN(max(c.Copies, 1)) { // #nosec G404 -- trouble needs no secret chance
 		c.copies.Go(func() {
 			if c.wait(c.ending, 10*c.Delay) {
 				_, _ = c.deliver(c.ending, endpoint, r.Header, body)
@@ -76,7 +75,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		status = http.StatusBadGateway
-	case rand.Float64() < c.Lose: // #nosec G404 -- trouble needs no secret chance
+	case rand.Float64() < c.Lose: // #nosec G404 -- as above
 		c.Lost.Add(1)
 		panic(http.ErrAbortHandler) // which cuts the connection
 	}
@@ -85,7 +84,7 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (c *Courier) wait(ctx context.Context, most time.Duration) bool {
 	select {
-	case <-time.After(rand.N(most + 1)): // #nosec G404 -- trouble needs no secret chance
+	case <-time.After(rand.N(most + 1)): // #nosec G404 -- as above
 		return true
 	case <-ctx.Done():
 		return false

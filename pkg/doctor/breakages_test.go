@@ -113,8 +113,8 @@ func breakages() []breakage {
 			}
 		}},
 		{"old jobs stay", "time to live of jobs", set(fieldThing("jobs", "purgeAfter"), "ttlConfig", nil)},
-		{"a field has an index that grows with time", "fields of jobs without an index", set(fieldThing("jobs", "dueAt"), "indexConfig", object{"usesAncestorConfig": true})},
-		{"a list of results is indexed", "fields of results without an index", gone(fieldThing("results", "results"))},
+		{"a field has an index that grows with time", "indexes of single fields of jobs", set(fieldThing("jobs", "dueAt"), "indexConfig", object{"usesAncestorConfig": true})},
+		{"a list of results is indexed", "indexes of single fields of results", gone(fieldThing("results", "results"))},
 
 		{"there is no bucket of results", "results bucket", gone(bucketOf(results))},
 		{"results are never deleted", "results bucket: lifecycle", set(bucketOf(results), "lifecycle", nil)},

@@ -4,39 +4,58 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/seltzer-soda/seltzer/pkg/holdings/firestoreholdings"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 )
 
 // fieldsOfIndex is an index as the store lists it, and as Firestore does, which adds the
 // document's name at its end.
-type fieldsOfIndex []struct{ FieldPath, Order string }
+type fieldsOfIndex []struct{ FieldPath, Order, ArrayConfig string }
 
 func (f fieldsOfIndex) String() string {
 	var words []string
 	for _, field := range f {
 		if field.FieldPath != "__name__" {
-			words = append(words, field.FieldPath+" "+strings.ToLower(field.Order))
+			words = append(words, field.FieldPath+" "+strings.ToLower(field.Order+field.ArrayConfig))
 		}
 	}
 	return strings.Join(words, ", ")
 }
 
+// needed is what the stores' queries need of the database.
+type needed struct {
+	Indexes []struct {
+		CollectionGroup string
+		Fields          fieldsOfIndex
+	}
+	FieldOverrides []struct {
+		CollectionGroup, FieldPath string
+		TTL                        bool
+		Indexes                    []any
+	}
+}
+
+// needs reads the stores' lists.
+func needs() (all needed, err error) {
+	for _, list := range [][]byte{firestorejobs.Indexes, firestoreholdings.Indexes} {
+		var one needed
+		if err := json.Unmarshal(list, &one); err != nil {
+			return all, err
+		}
+		all.Indexes, all.FieldOverrides = append(all.Indexes, one.Indexes...), append(all.FieldOverrides, one.FieldOverrides...)
+	}
+	return all, nil
+}
+
 // databaseChecks look at the database, its indexes and how long its documents live.
 func (d *deployment) databaseChecks() []check {
-	var list struct {
-		Indexes []struct {
-			CollectionGroup string
-			Fields          fieldsOfIndex
-		}
-		FieldOverrides []struct {
-			CollectionGroup, FieldPath string
-			TTL                        bool
-		}
-	}
-	if err := json.Unmarshal(firestorejobs.Indexes, &list); err != nil { // a test of that package reads it
+	list, err := needs()
+	if err != nil {
 		return []check{{"indexes", func(context.Context) verdict { return unseen("the list of indexes cannot be read: %v", err) }}}
 	}
 	name := d.databaseName()
@@ -62,17 +81,20 @@ func (d *deployment) databaseChecks() []check {
 			return d.indexed(ctx, index.CollectionGroup, index.Fields.String())
 		})
 	}
-	exempt := map[string][]string{}
+	own := map[string]map[string]int{} // how many indexes of its own a field has, by collection
 	for _, field := range list.FieldOverrides {
 		if field.TTL {
 			of(fmt.Sprintf("time to live of %s", field.CollectionGroup), func(ctx context.Context) verdict {
 				return d.lives(ctx, field.CollectionGroup, field.FieldPath)
 			})
 		}
-		exempt[field.CollectionGroup] = append(exempt[field.CollectionGroup], field.FieldPath)
+		if own[field.CollectionGroup] == nil {
+			own[field.CollectionGroup] = map[string]int{}
+		}
+		own[field.CollectionGroup][field.FieldPath] = len(field.Indexes)
 	}
-	for _, group := range []string{"jobs", "results"} {
-		of("fields of "+group+" without an index", func(ctx context.Context) verdict { return d.exempt(ctx, group, exempt[group]) })
+	for _, group := range slices.Sorted(maps.Keys(own)) {
+		of("indexes of single fields of "+group, func(ctx context.Context) verdict { return d.single(ctx, group, own[group]) })
 	}
 	return all
 }
@@ -118,7 +140,7 @@ func (d *deployment) field(ctx context.Context, group, name string) (*field, err
 // lives looks whether documents are deleted by themselves.
 func (d *deployment) lives(ctx context.Context, group, name string) verdict {
 	f, err := d.field(ctx, group, name)
-	if err != nil && status(err) != 404 {
+	if err != nil && status(err) != http.StatusNotFound {
 		return unseen("the field %s could not be read: %v", name, err)
 	}
 	if err != nil || f.TTL == nil || f.TTL.State == "NEEDS_REPAIR" {
@@ -127,21 +149,21 @@ func (d *deployment) lives(ctx context.Context, group, name string) verdict {
 	return ok("by %s", name)
 }
 
-// exempt looks whether fields have no index of their own.
-func (d *deployment) exempt(ctx context.Context, group string, names []string) verdict {
-	var indexed []string
-	for _, name := range names {
+// single looks whether fields have the indexes of their own that they should, which is none
+// for most: one that grows with time would make all writes meet at one place.
+func (d *deployment) single(ctx context.Context, group string, own map[string]int) verdict {
+	var other []string
+	for _, name := range slices.Sorted(maps.Keys(own)) {
 		f, err := d.field(ctx, group, name)
-		if err != nil && status(err) != 404 {
+		if err != nil && status(err) != http.StatusNotFound {
 			return unseen("the field %s could not be read: %v", name, err)
 		}
-		if err != nil || f.IndexConfig == nil || len(f.IndexConfig.Indexes) > 0 || f.IndexConfig.UsesAncestorConfig {
-			indexed = append(indexed, name)
+		if err != nil || f.IndexConfig == nil || len(f.IndexConfig.Indexes) != own[name] || f.IndexConfig.UsesAncestorConfig {
+			other = append(other, name)
 		}
 	}
-	if len(indexed) > 0 {
-		slices.Sort(indexed)
-		return failed(apply, "%s have one: writes meet at one place, and cost more", strings.Join(indexed, ", "))
+	if len(other) > 0 {
+		return failed(apply, "%s have others than they should: queries fail, or writes meet at one place", strings.Join(other, ", "))
 	}
-	return ok("%d fields", len(names))
+	return ok("%d fields", len(own))
 }

@@ -135,7 +135,9 @@ func TestService(t *testing.T) {
 		change      func(http.ResponseWriter, *http.Request, http.Handler)
 	}{
 		{"no answer", "service answers", respond("GET /availability", 502, nil)},
-		{"nobody is let in", "service answers", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) { http.Error(w, "who are you?", 403) }},
+		{"nobody is let in", "service answers", func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+			http.Error(w, "who are you?", http.StatusForbidden)
+		}},
 		{"a part is down", "service is available", respond("GET /availability", 0, replaced("available>true<", "available>false<"))},
 		{"another service", "service is available", respond("GET /availability", 0, func([]byte) []byte { return []byte("hello") })},
 		{"a clock is wrong", "clock", func(w http.ResponseWriter, r *http.Request, next http.Handler) {

@@ -133,6 +133,6 @@ func (d *deployment) webAnswers(ctx context.Context, a anArchive) verdict {
 	if err != nil {
 		return failed("see whether the server is up, and correct the URL of the archive", "%s does not answer: %v", a.url, err)
 	}
-	answer.Body.Close()
+	defer answer.Body.Close()
 	return ok("%s", answer.Status)
 }

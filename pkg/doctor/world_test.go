@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 )
 
 // The deployment of the tests.
@@ -201,29 +199,24 @@ func (w *world) queues() {
 
 func (w *world) database() {
 	w.things[databaseThing] = object{"type": "FIRESTORE_NATIVE"}
-	var list struct {
-		Indexes []struct {
-			CollectionGroup string
-			Fields          []object
-		}
-		FieldOverrides []struct {
-			CollectionGroup, FieldPath string
-			TTL                        bool
-		}
-	}
-	if err := json.Unmarshal(firestorejobs.Indexes, &list); err != nil {
+	list, err := needs()
+	if err != nil {
 		panic(err)
 	}
 	groups := map[string][]any{}
 	for _, i := range list.Indexes {
-		fields := append(slices.Clone(i.Fields), object{"fieldPath": "__name__", "order": "ASCENDING"}) // which Firestore adds
+		var fields []any
+		for _, f := range i.Fields {
+			fields = append(fields, object{"fieldPath": f.FieldPath, "order": f.Order, "arrayConfig": f.ArrayConfig})
+		}
+		fields = append(fields, object{"fieldPath": "__name__", "order": "ASCENDING"}) // which Firestore adds
 		groups[i.CollectionGroup] = append(groups[i.CollectionGroup], object{"state": "READY", "queryScope": "COLLECTION", "fields": fields})
 	}
 	for group, indexes := range groups {
 		w.things[databaseThing+"/collectionGroups/"+group+"/indexes"] = object{"indexes": indexes}
 	}
 	for _, f := range list.FieldOverrides {
-		thing := object{"indexConfig": object{}}
+		thing := object{"indexConfig": object{"indexes": f.Indexes}}
 		if f.TTL {
 			thing["ttlConfig"] = object{"state": "ACTIVE"}
 		}

@@ -23,6 +23,7 @@ locals {
   # What scripts/deploy needs, by what it makes.
   roles = [
     "roles/cloudfunctions.admin", "roles/cloudscheduler.admin", "roles/datastore.owner", "roles/iam.serviceAccountAdmin",
+    "roles/iam.serviceAccountTokenCreator", # so that the doctor can try each account's rights
     "roles/iam.serviceAccountUser", "roles/logging.configWriter", "roles/monitoring.editor", "roles/pubsub.admin",
     "roles/resourcemanager.projectIamAdmin", "roles/run.admin", "roles/serviceusage.serviceUsageAdmin", "roles/storage.admin",
   ]
