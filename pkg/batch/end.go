@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -17,9 +18,11 @@ import (
 // counts, and ends the batch when all parts have ended.
 type tending struct {
 	*Batches
-	job     *uws.Job
-	count   jobstore.Parts
-	ended   bool
+	job   *uws.Job
+	count jobstore.Parts
+	ended bool
+
+	mu      sync.Mutex
 	results []uws.Result
 }
 
@@ -37,10 +40,13 @@ func (t *tending) Run(ctx context.Context) (err error) {
 	if t.count.Ended < plan.Parts {
 		return nil
 	}
-	if t.results, err = t.gather(ctx, t.job, ledger.Failed); err != nil {
+	results, err := t.gather(ctx, t.job, ledger.Failed)
+	if err != nil {
 		return err
 	}
-	t.ended = true
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.results, t.ended = results, true
 	return nil
 }
 
@@ -50,10 +56,14 @@ func (t *tending) GiveUp(context.Context) error {
 }
 
 // Results implements [Attempt].
-func (t *tending) Results() []uws.Result { return t.results }
+func (t *tending) Results() []uws.Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.results
+}
 
 // Objects implements [Attempt].
-func (t *tending) Objects() []string { return manifests(t.results) }
+func (t *tending) Objects() []string { return manifests(t.Results()) }
 
 // manifests returns the objects of results that ending a batch wrote.
 func manifests(results []uws.Result) (names []string) {
