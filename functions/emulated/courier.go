@@ -61,7 +61,8 @@ func (c *Courier) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Messages.Add(1)
 	endpoint := "http://" + strings.TrimPrefix(r.URL.Path, "/")
-	for range rand.IntN(max(c.Copies, 1)) { // #nosec G404 -- trouble needs no secret chance
+	copies := rand.IntN(max(c.Copies, 1)) // #nosec G404 -- trouble needs no secret chance
+	for range copies {
 		c.copies.Go(func() {
 			if c.wait(c.ending, 10*c.Delay) {
 				_, _ = c.deliver(c.ending, endpoint, r.Header, body)

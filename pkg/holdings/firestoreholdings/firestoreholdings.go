@@ -191,6 +191,7 @@ func pause(ctx context.Context, try int) error {
 		return ctx.Err()
 	}
 	select {
+	// #nosec G404 -- a pause is no secret
 	case <-time.After(rand.N(5 * time.Millisecond << min(try, 6))):
 		return nil
 	case <-ctx.Done():
