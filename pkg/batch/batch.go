@@ -111,8 +111,8 @@ type Attempt interface {
 	// Results returns what is complete.
 	Results() []uws.Result
 
-	// Note writes how far the attempt is into its job.
-	Note(j *uws.Job)
+	// Note writes how far the attempt is into its job, and returns what is complete then.
+	Note(j *uws.Job) []uws.Result
 
 	// End writes into the job of claim what is true after Run has returned nil.
 	End(now time.Time, claim string, j *uws.Job) error

@@ -79,7 +79,7 @@ func manifests(results []uws.Result) (names []string) {
 func (t *tending) Close() {}
 
 // Note implements [Attempt].
-func (t *tending) Note(*uws.Job) {}
+func (t *tending) Note(*uws.Job) []uws.Result { return t.Results() }
 
 // End implements [Attempt].
 func (t *tending) End(now time.Time, claim string, j *uws.Job) error {

@@ -326,11 +326,12 @@ func (p *part) Results() []uws.Result {
 }
 
 // Note implements [Attempt].
-func (p *part) Note(j *uws.Job) {
+func (p *part) Note(j *uws.Job) []uws.Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	j.Tally = p.sure
 	j.Progress.Results, j.Progress.Of = int(p.tally.Seen()), int(p.tally.Rows)
+	return slices.Clone(p.results)
 }
 
 // End implements [Attempt].

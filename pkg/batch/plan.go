@@ -66,7 +66,7 @@ func (p *planning) Objects() []string { return nil }
 func (p *planning) Close() {}
 
 // Note implements [Attempt].
-func (p *planning) Note(*uws.Job) {}
+func (p *planning) Note(*uws.Job) []uws.Result { return p.Results() }
 
 // End implements [Attempt].
 func (p *planning) End(now time.Time, claim string, j *uws.Job) error {

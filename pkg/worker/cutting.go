@@ -99,8 +99,10 @@ func (b *cutting) Results() (results []uws.Result) {
 }
 
 // Note implements [batch.Attempt].
-func (b *cutting) Note(j *uws.Job) {
-	j.Progress = uws.Progress{Done: b.done.Load(), Total: b.total.Load(), Results: len(b.Results()), Of: len(b.cuts)}
+func (b *cutting) Note(j *uws.Job) []uws.Result {
+	complete := b.Results()
+	j.Progress = uws.Progress{Done: b.done.Load(), Total: b.total.Load(), Results: len(complete), Of: len(b.cuts)}
+	return complete
 }
 
 // End implements [batch.Attempt].

@@ -126,10 +126,9 @@ func (w *Worker) heartbeat(ctx context.Context, cancel context.CancelCauseFunc, 
 		}
 		last, kept = time.Now(), len(complete)
 		_, err := w.Jobs.Update(ctx, id, func(now time.Time, j *uws.Job) error {
-			if err := j.Keep(claim, complete); err != nil {
+			if err := j.Keep(claim, a.Note(j)); err != nil {
 				return err
 			}
-			a.Note(j)
 			return j.Beat(now, claim, j.Progress)
 		})
 		switch {
@@ -175,10 +174,9 @@ func (w *Worker) finish(ctx context.Context, j *uws.Job, claim string, o outcome
 	end := func(now time.Time, j *uws.Job) error {
 		before := len(j.Partial)
 		if o.Attempt != nil {
-			if err := j.Keep(claim, o.Results()); err != nil {
+			if err := j.Keep(claim, o.Note(j)); err != nil {
 				return err
 			}
-			o.Note(j)
 		}
 		switch {
 		case o.err == nil:
