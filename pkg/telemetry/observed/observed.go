@@ -16,10 +16,19 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// Jobs returns the store with its calls as spans, but for Watch: who waits for a job says so.
+// Jobs returns the store with its calls as spans, but for Watch, where who waits says so, and
+// for what the sweep and operators ask.
 func Jobs(s jobstore.Store) jobstore.Store { return jobs{s} }
 
 type jobs struct{ jobstore.Store }
+
+// wait does one call as a span.
+func wait[T any](ctx context.Context, name string, call func(ctx context.Context) (T, error)) (T, error) {
+	ctx, span := telemetry.Wait(ctx, name)
+	out, err := call(ctx)
+	span.End(err)
+	return out, err
+}
 
 // Create implements [jobstore.Store].
 func (s jobs) Create(ctx context.Context, j *uws.Job) error {
@@ -29,20 +38,39 @@ func (s jobs) Create(ctx context.Context, j *uws.Job) error {
 	return err
 }
 
+// CreateWithin implements [jobstore.Store].
+func (s jobs) CreateWithin(ctx context.Context, j *uws.Job, room jobstore.Room) (jobstore.Use, error) {
+	return wait(ctx, "jobs.create", func(ctx context.Context) (jobstore.Use, error) { return s.Store.CreateWithin(ctx, j, room) })
+}
+
 // Get implements [jobstore.Store].
 func (s jobs) Get(ctx context.Context, id string) (*uws.Job, error) {
-	ctx, span := telemetry.Wait(ctx, "jobs.get")
-	j, err := s.Store.Get(ctx, id)
-	span.End(err)
-	return j, err
+	return wait(ctx, "jobs.get", func(ctx context.Context) (*uws.Job, error) { return s.Store.Get(ctx, id) })
 }
 
 // List implements [jobstore.Store].
 func (s jobs) List(ctx context.Context, f jobstore.Filter) ([]*uws.Job, error) {
-	ctx, span := telemetry.Wait(ctx, "jobs.list")
-	list, err := s.Store.List(ctx, f)
-	span.End(err)
-	return list, err
+	return wait(ctx, "jobs.list", func(ctx context.Context) ([]*uws.Job, error) { return s.Store.List(ctx, f) })
+}
+
+// Parts implements [jobstore.Store].
+func (s jobs) Parts(ctx context.Context, batch string) (jobstore.Parts, error) {
+	return wait(ctx, "jobs.parts", func(ctx context.Context) (jobstore.Parts, error) { return s.Store.Parts(ctx, batch) })
+}
+
+// Use implements [jobstore.Store].
+func (s jobs) Use(ctx context.Context, owner string, since time.Time) (jobstore.Use, error) {
+	return wait(ctx, "jobs.use", func(ctx context.Context) (jobstore.Use, error) { return s.Store.Use(ctx, owner, since) })
+}
+
+// Freed implements [jobstore.Store].
+func (s jobs) Freed(ctx context.Context, owner string, since time.Time, bytes int64) (time.Time, error) {
+	return wait(ctx, "jobs.use", func(ctx context.Context) (time.Time, error) { return s.Store.Freed(ctx, owner, since, bytes) })
+}
+
+// Active implements [jobstore.Store].
+func (s jobs) Active(ctx context.Context, class uws.Class) (int64, error) {
+	return wait(ctx, "jobs.active", func(ctx context.Context) (int64, error) { return s.Store.Active(ctx, class) })
 }
 
 // Update implements [jobstore.Store].
@@ -95,8 +123,5 @@ type signer struct{ signing.Signer }
 
 // SignedURL implements [signing.Signer].
 func (s signer) SignedURL(ctx context.Context, r signing.Request) (string, error) {
-	ctx, span := telemetry.Wait(ctx, "sign")
-	url, err := s.Signer.SignedURL(ctx, r)
-	span.End(err)
-	return url, err
+	return wait(ctx, "sign", func(ctx context.Context) (string, error) { return s.Signer.SignedURL(ctx, r) })
 }

@@ -84,6 +84,17 @@ func TestJobsAreCounted(t *testing.T) {
 	update("done", func(now time.Time, j *uws.Job) error { return j.Advance(uws.Archived, now) })
 	create("aborted")
 	update("aborted", func(now time.Time, j *uws.Job) error { return j.Abort(now, "why") })
+	within := &uws.Job{ID: "within", Kind: uws.Async, Class: uws.Bulk, Phase: uws.Pending, Created: time.Now().UTC()}
+	if _, err := jobs.CreateWithin(ctx, within, jobstore.Room{Jobs: 100, Rows: 100}); err != nil {
+		t.Fatal(err)
+	}
+	_, useErr := jobs.Use(ctx, "", time.Time{})
+	_, freedErr := jobs.Freed(ctx, "", time.Time{}, 1)
+	_, activeErr := jobs.Active(ctx, uws.Bulk)
+	_, partsErr := jobs.Parts(ctx, "done")
+	if err := errors.Join(useErr, freedErr, activeErr, partsErr); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := jobs.Get(ctx, "done"); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +144,7 @@ func TestJobsAreCounted(t *testing.T) {
 			t.Errorf("%s does not say that it waits", s.Name)
 		}
 	}
-	if want := map[string]int{"jobs.create": 2, "jobs.update": 5, "jobs.get": 1, "jobs.list": 1, "queue.publish": 1, "sign": 1}; !maps.Equal(names, want) {
+	if want := map[string]int{"jobs.create": 3, "jobs.update": 5, "jobs.get": 1, "jobs.list": 1, "jobs.use": 2, "jobs.active": 1, "jobs.parts": 1, "queue.publish": 1, "sign": 1}; !maps.Equal(names, want) {
 		t.Errorf("spans %v, want %v", names, want)
 	}
 }
