@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -142,7 +144,7 @@ func (c *serve) Run(s *streams) error {
 			Memory: c.Memory, MaxCutout: c.MaxCutout,
 			QuotaJobs: limits.Jobs, QuotaRows: limits.Rows, QuotaBytes: limits.Bytes, QuotaRequests: limits.Requests, QuotaBacklog: limits.Backlog,
 		},
-		Version: version(), Log: log, Traces: c.Trace, Metrics: metrics != nil,
+		Version: version(), Cores: leaveRoom(), Log: log, Traces: c.Trace, Metrics: metrics != nil,
 	})
 	if service != nil {
 		defer service.Close()
@@ -172,6 +174,21 @@ func (c *serve) listenMetrics(ctx context.Context) (net.Listener, error) {
 		return nil, fault.New(fault.Usage, "", "cannot listen on %q: %w; choose another address with --metrics", c.Metrics, err)
 	}
 	return l, nil
+}
+
+// spare is how many threads may run Go code besides one for each core. A batch keeps all cores
+// busy, and the runtime looks for what the network brings where a thread is idle, else every
+// 10 ms: with spare threads a request is seen at once, and the system gives it its share.
+const spare = 2
+
+// leaveRoom returns the number of cores, and lets spare threads run unless GOMAXPROCS says how
+// many shall.
+func leaveRoom() (cores int) {
+	cores = runtime.GOMAXPROCS(0)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(cores + spare)
+	}
+	return cores
 }
 
 // mebibytes turns a flag in MiB into bytes.

@@ -6,6 +6,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -76,6 +77,7 @@ func (s *Settings) Quota() quota.Limits {
 type Config struct {
 	Settings
 	Version string
+	Cores   int          // that batches may keep busy; 0: as many threads as run Go code
 	Log     *slog.Logger // nil: the default logger
 	Limits  api.Limits   // zero: the default limits
 	Google  string       // who signs in place of Google, for tests of mode iap; its keys are at that URL
@@ -248,7 +250,7 @@ func (s *Service) assemble(ctx context.Context, mode auth.Mode, base *url.URL) e
 	batches := batch.New(batch.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results, Manifests: s.manifests, People: &s.people,
 		Finder:  holdings.NewFinder(s.holdings, s.archives),
-		Indexes: s.indexes, Quota: limits, Lanes: runtime.GOMAXPROCS(0) + 1, Version: s.config.Version, Log: s.log,
+		Indexes: s.indexes, Quota: limits, Lanes: cmp.Or(s.config.Cores, runtime.GOMAXPROCS(0)), Version: s.config.Version, Log: s.log,
 	})
 	s.worker, err = worker.New(worker.Config{
 		Jobs: seen, Queue: published, Archive: s.archives, Results: s.results,
