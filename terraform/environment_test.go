@@ -107,7 +107,7 @@ func read(t *testing.T, function string) []string {
 
 // chosen holds the variables that are set where the operator's choice of who may ask and see
 // wants them; that nothing is missing FromEnvironment says.
-var chosen = []string{"SELTZER_GROUPS", "SELTZER_PROXY_ACCOUNT", "SELTZER_ISSUER", "SELTZER_USER_AUDIENCE", "SELTZER_USER_CLAIM", "SELTZER_GROUPS_CLAIM"}
+var chosen = []string{"SELTZER_GROUPS", "SELTZER_PROXY_ACCOUNT", "SELTZER_ISSUER", "SELTZER_USER_AUDIENCE", "SELTZER_USER_CLAIM", "SELTZER_GROUPS_CLAIM", "SELTZER_BATCH_OWNER"}
 
 // Every variable that a function reads is set, with a value that it takes, and no other.
 func TestVariables(t *testing.T) {

@@ -15,6 +15,14 @@ locals {
     SELTZER_TOPIC_BULK        = "bulk"
     SELTZER_ARCHIVES          = join(",", local.archives)
     SELTZER_AUTHORITY         = var.authority
+    SELTZER_BATCH_BUCKET      = google_storage_bucket.batch.name
+    SELTZER_MAX_EXECUTION     = "${var.cutout_timeout_seconds - 30}s"
+
+    SELTZER_QUOTA_JOBS     = tostring(var.quota.jobs)
+    SELTZER_QUOTA_ROWS     = tostring(var.quota.rows)
+    SELTZER_QUOTA_BYTES    = tostring(var.quota.gib_a_day * pow(1024, 3))
+    SELTZER_QUOTA_REQUESTS = tostring(var.quota.requests_a_minute)
+    SELTZER_QUOTA_BACKLOG  = tostring(var.quota.backlog)
   }, length(local.groups) == 0 ? {} : { SELTZER_GROUPS = join(",", local.groups) })
   # How soda knows who asks.
   auth_environment = merge({ SELTZER_AUTH = var.auth.mode }, { for name, value in {
@@ -29,9 +37,8 @@ locals {
     SELTZER_PUSH_ACCOUNT    = google_service_account.account["push"].email
     SELTZER_SWEEP_ACCOUNT   = google_service_account.account["scheduler"].email
     SELTZER_TOPIC_JOB_ENDED = google_pubsub_topic.job_ended.name
-    SELTZER_BATCH_BUCKET    = google_storage_bucket.batch.name
     SELTZER_MAX_CUTOUT      = tostring(16 * pow(1024, 3))
-  })
+  }, var.batch_orders.rows_owner == null ? {} : { SELTZER_BATCH_OWNER = var.batch_orders.rows_owner })
 
   watch_connections = 4
   watchers          = 80 # that one connection carries
@@ -59,16 +66,9 @@ module "soda" {
   scaling         = merge(var.scaling.soda, { requests = local.watch_connections * local.watchers })
   timeout_seconds = max(var.sync_wait_seconds, 20) + 10 # WAIT blocks for 20 s
   environment = merge(local.work_environment, local.auth_environment, {
-    SELTZER_PUBLIC_URL    = local.public_url
-    SELTZER_SIGNER_URL    = module.signer.url
-    SELTZER_MAX_EXECUTION = "${var.cutout_timeout_seconds - 30}s"
-    SELTZER_SYNC_WAIT     = "${var.sync_wait_seconds}s"
-
-    SELTZER_QUOTA_JOBS     = tostring(var.quota.jobs)
-    SELTZER_QUOTA_ROWS     = tostring(var.quota.rows)
-    SELTZER_QUOTA_BYTES    = tostring(var.quota.gib_a_day * pow(1024, 3))
-    SELTZER_QUOTA_REQUESTS = tostring(var.quota.requests_a_minute)
-    SELTZER_QUOTA_BACKLOG  = tostring(var.quota.backlog)
+    SELTZER_PUBLIC_URL     = local.public_url
+    SELTZER_SIGNER_URL     = module.signer.url
+    SELTZER_SYNC_WAIT      = "${var.sync_wait_seconds}s"
     SELTZER_FORWARDED_HOPS = var.edge == null ? "1" : "2" # a load balancer writes its own address behind the client's
   })
 

@@ -8,7 +8,7 @@ locals {
     {
       interactive = { deployment = "cutout", path = "", publishers = local.workers, checked = true }
       bulk        = { deployment = "cutout-bulk", path = "", publishers = local.workers, checked = true }
-      batch       = { deployment = "cutout-bulk", path = "batch", publishers = local.storage, checked = false }
+      batch       = { deployment = "cutout-bulk", path = "batch", publishers = merge(local.storage, { for m in var.batch_orders.publishers : m => m }), checked = false }
     },
     length(local.notifying) == 0 ? {} : {
       objects = { deployment = "cutout", path = "objects", publishers = local.storage, checked = false }

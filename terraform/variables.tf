@@ -82,6 +82,23 @@ variable "authority" {
   }
 }
 
+variable "batch_orders" {
+  description = <<-EOT
+    Who may publish orders of batches to the topic batch, as IAM members, and whose batches are that bring
+    their rows in the message itself; null refuses those. An order may name the manifest of any owner.
+  EOT
+  type = object({
+    publishers = optional(set(string), [])
+    rows_owner = optional(string)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for m in var.batch_orders.publishers : can(regex("^(user|group|serviceAccount):[^:@ ]+@[^@ ]+$", m))])
+    error_message = "A publisher in batch_orders is not one such as serviceAccount:survey@example.iam.gserviceaccount.com."
+  }
+}
+
 variable "batch_writers" {
   description = <<-EOT
     Who may drop manifests of batches for an owner: IAM members by the owner's name, which is the name by

@@ -53,7 +53,7 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 	known := indexes.New(worker.IndexMemory, holdings.Headers(held))
 	batches := batch.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Results: results, Finder: holdings.NewFinder(held, archive),
-		Indexes: known, Version: p.Version, Log: p.Log,
+		Indexes: known, Quota: p.Quota(jobs), RowsOwner: p.BatchOwner, Execution: p.MaxExecution, Version: p.Version, Log: p.Log,
 	}
 	if p.BatchBucket != "" {
 		manifests, err := drivers.OpenRoot(ctx, "gs://"+p.BatchBucket)

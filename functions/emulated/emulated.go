@@ -39,6 +39,7 @@ const (
 
 	ArchiveBucket = "archive"
 	BatchBucket   = "batch" // of manifests, under owners/OWNER/
+	RowsOwner     = "rows"  // whose batches are that bring their rows in the message
 	resultsBucket = "results"
 )
 
@@ -192,7 +193,7 @@ func (c *Cloud) environment() []string {
 		"SELTZER_TOPIC_INTERACTIVE="+string(uws.Interactive), "SELTZER_TOPIC_BULK="+string(uws.Bulk),
 		"SELTZER_ARCHIVES="+Archive+"=gs://"+ArchiveBucket+"/"+Archive, "SELTZER_AUTHORITY="+Authority,
 		"SELTZER_PUBLIC_URL="+c.URL, "SELTZER_SIGNER_URL="+c.url(cloud.Signer),
-		"SELTZER_RESULTS_BUCKET="+resultsBucket, "SELTZER_BATCH_BUCKET="+BatchBucket, "SELTZER_TOPIC_JOB_ENDED="+endedTopic,
+		"SELTZER_RESULTS_BUCKET="+resultsBucket, "SELTZER_BATCH_BUCKET="+BatchBucket, "SELTZER_BATCH_OWNER="+RowsOwner, "SELTZER_TOPIC_JOB_ENDED="+endedTopic,
 		"SELTZER_PUSH_ACCOUNT=push@example.org", "SELTZER_SWEEP_ACCOUNT=sweep@example.org", "SELTZER_SODA_ACCOUNT=soda@example.org",
 		"SELTZER_SIGNING_ACCOUNT="+account, "SELTZER_AUDIENCE="+c.URL,
 		"STORAGE_EMULATOR_HOST="+c.storage.API,

@@ -55,12 +55,16 @@ func open(ctx context.Context, p *cloud.Parts) (http.Handler, error) {
 		return nil, err
 	}
 	p.Keep(held.Close)
+	var batches api.Batches
+	if p.BatchBucket != "" {
+		batches.Place = "gs://" + p.BatchBucket
+	}
 	limits := api.DefaultLimits
 	limits.MaxExecution, limits.SyncWait = p.MaxExecution, p.SyncWait
 	limits.Waiters = p.WatchConnections * firestorejobs.WatchersPerConnection
 	return http.StripPrefix(base.Path, recorder.Serve(api.New(api.Config{
 		Jobs: jobs, Queue: queue, Archive: archive, Auth: mode, PublicURL: base.String(), Limits: limits, Log: p.Log,
-		Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
+		Batches: batches, Quota: p.Quota(jobs), Address: quota.Address{Hops: p.ForwardedHops},
 		Indexes: indexes.New(api.IndexMemory, holdings.Headers(held)),
 		Results: &signer.Client{URL: p.SignerURL, HTTP: client},
 		Checks: []api.Check{

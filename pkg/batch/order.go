@@ -139,22 +139,31 @@ func (b *Batches) make(ctx context.Context, p *queue.Push, id, manifest string, 
 	if _, err := j.Run(now); err != nil {
 		return err
 	}
-	if err := b.create(ctx, j); err != nil {
+	err = b.create(ctx, j)
+	if fault.CodeOf(err) == fault.Quota { // a message that was refused would slow down those of everybody
+		return b.refuse(ctx, now, j, fault.Sentence(err))
+	}
+	if err != nil {
 		return fmt.Errorf("batch: order of %s: %w", id, err)
 	}
 	b.Log.InfoContext(ctx, "batch ordered", "job", id, "owner", j.Owner, "manifest", manifest)
 	return b.Queue.Publish(ctx, j.Class, id)
 }
 
-// create writes a job if its owner's quota lets it. One who is over it has the message come
-// again, later.
 func (b *Batches) create(ctx context.Context, j *uws.Job) error {
 	if b.Quota == nil {
 		return b.Jobs.Create(ctx, j)
 	}
-	err := b.Quota.Create(ctx, j)
-	if fault.CodeOf(err) == fault.Quota {
-		return fault.Wrap(err, fault.Unavailable, "batch.Order", "%s", fault.Sentence(err))
+	return b.Quota.Create(ctx, j)
+}
+
+// refuse writes a job that has ended before it began: its owner, who is over their quota, finds
+// it and why.
+func (b *Batches) refuse(ctx context.Context, now time.Time, j *uws.Job, why string) error {
+	j.Failure = &uws.Failure{Code: string(fault.Quota), Message: why, Transient: true}
+	if err := j.Advance(uws.Error, now); err != nil {
+		return err
 	}
-	return err
+	b.Log.WarnContext(ctx, "batch refused", "job", j.ID, "owner", j.Owner, "error", why)
+	return b.Jobs.Create(ctx, j)
 }

@@ -6,4 +6,5 @@ authority           = "example.org"
 archives            = { dr1 = { url = "gs://example-dr1" }, next = { url = "gs://example-next", groups = ["astronomers", "staff"] } }
 auth                = { mode = "header", proxy_account = "proxy@example-soda-stage.iam.gserviceaccount.com" }
 notification_emails = ["soda@example.org"]
+batch_orders        = { publishers = ["serviceAccount:survey@example-soda-stage.iam.gserviceaccount.com"], rows_owner = "survey@example.org" }
 batch_writers       = { "survey@example.org" = ["serviceAccount:survey@example-soda-stage.iam.gserviceaccount.com"] }

@@ -35,6 +35,7 @@
 //	SELTZER_FORWARDED_HOPS      number    1                                     entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer
 //	SELTZER_RESULTS_BUCKET      text                        cutout signer       the bucket of results
 //	SELTZER_BATCH_BUCKET        text                                            the bucket of manifests, under owners/OWNER/; none: manifests come with requests alone
+//	SELTZER_BATCH_OWNER         text                                            whose batches are that come as rows in a message; none: such messages are refused
 //	SELTZER_TOPIC_JOB_ENDED     text                                            the topic of batches that have ended; none: nobody is told
 //	SELTZER_MEMORY              bytes     536870912                             what all jobs of one instance may use together
 //	SELTZER_MAX_CUTOUT          bytes     17179869184                           the largest cutout

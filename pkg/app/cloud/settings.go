@@ -54,6 +54,7 @@ type Settings struct {
 	ForwardedHops    int           `env:"SELTZER_FORWARDED_HOPS, default=1" doc:"entries at the end of X-Forwarded-For that Google writes; 2 behind a load balancer"`
 	ResultsBucket    string        `env:"SELTZER_RESULTS_BUCKET" needs:"cutout,signer" doc:"the bucket of results"`
 	BatchBucket      string        `env:"SELTZER_BATCH_BUCKET" doc:"the bucket of manifests, under owners/OWNER/; none: manifests come with requests alone"`
+	BatchOwner       string        `env:"SELTZER_BATCH_OWNER" doc:"whose batches are that come as rows in a message; none: such messages are refused"`
 	TopicJobEnded    string        `env:"SELTZER_TOPIC_JOB_ENDED" doc:"the topic of batches that have ended; none: nobody is told"`
 	Memory           int64         `env:"SELTZER_MEMORY, default=536870912" doc:"what all jobs of one instance may use together"`
 	MaxCutout        int64         `env:"SELTZER_MAX_CUTOUT, default=17179869184" doc:"the largest cutout"`
