@@ -324,17 +324,19 @@ func (c *chaos) note(d *firestore.DocumentSnapshot) {
 }
 
 // jobs reads all jobs of the store.
-func (c *chaos) jobs() map[string]*uws.Job {
-	c.t.Helper()
-	found, err := c.raw.Collection(firestorejobs.Collection).Documents(c.t.Context()).GetAll()
+func (c *chaos) jobs() map[string]*uws.Job { return readJobs(c.t, c.raw) }
+
+func readJobs(t *testing.T, raw *firestore.Client) map[string]*uws.Job {
+	t.Helper()
+	found, err := raw.Collection(firestorejobs.Collection).Documents(t.Context()).GetAll()
 	if err != nil {
-		c.t.Fatal(err)
+		t.Fatal(err)
 	}
 	all := map[string]*uws.Job{}
 	for _, d := range found {
 		j, err := readJob(d)
 		if err != nil {
-			c.t.Fatal(err)
+			t.Fatal(err)
 		}
 		all[j.ID] = j
 	}

@@ -92,10 +92,9 @@ func (s *linesSource) skip(n int64) error {
 
 // arraySource reads an array of objects.
 type arraySource struct {
-	m    *Reader
-	d    *json.Decoder
-	b    *bound
-	done bool
+	m *Reader
+	d *json.Decoder
+	b *bound
 }
 
 func openJSON(m *Reader) (source, error) {

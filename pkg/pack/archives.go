@@ -23,8 +23,9 @@ func openZip(w *counter, o Options) (Writer, error) {
 
 func (z *zipWriter) Add(e Entry, cutout []byte) (Place, error) {
 	h := &zip.FileHeader{Name: z.names.Name(e), Method: zip.Store, CRC32: crc32.ChecksumIEEE(cutout),
-		CompressedSize64: uint64(len(cutout)), UncompressedSize64: uint64(len(cutout)),
-		ModifiedDate: 1<<5 | 1} // 1980-01-01, the first day that zip knows
+		CompressedSize64: uint64(len(cutout)), UncompressedSize64: uint64(len(cutout))}
+	//lint:ignore SA1019 CreateRaw takes no other
+	h.ModifiedDate = 1<<5 | 1 // 1980-01-01, the first day that zip knows
 	w, err := z.zip.CreateRaw(h)
 	if err == nil {
 		err = z.zip.Flush()

@@ -51,7 +51,8 @@ func (m *mefWriter) Add(e Entry, cutout []byte) (Place, error) {
 			called += "_" + strconv.Itoa(i)
 		}
 		called = called[:min(len(called), maxExtName)]
-		if err := h.Set("EXTNAME", called, "label of the row"); err == nil {
+		err = h.Set("EXTNAME", called, "label of the row")
+		if err == nil {
 			err = h.Set("EXTVER", e.Row, "number of the row")
 		}
 		if err != nil {
