@@ -29,6 +29,7 @@ func breakages() []breakage {
 	granted := func(thing, role, member string) func(*world) {
 		return func(w *world) { w.policies[thing]["roles/"+role] = append(w.policies[thing]["roles/"+role], member) }
 	}
+	manifests := project + "-batch"
 	all := []breakage{
 		{"a function is not deployed", "function signer", func(w *world) { gone(functionThing(signer))(w); delete(w.policies, runThing(signer)) }},
 		{"a build failed", "function cutout", set(functionThing(cutout), "state", "FAILED")},
@@ -51,6 +52,9 @@ func breakages() []breakage {
 		{"cutout republishes elsewhere", "one topic of interactive jobs", set(functionThing(cutout), variable("SELTZER_TOPIC_INTERACTIVE"), "other")},
 		{"soda knows an archive less", "one list of archives", set(functionThing(soda), variable("SELTZER_ARCHIVES"), "dr1=gs://example-dr1/images")},
 		{"another authority", "one authority of IDs", set(functionThing(bulk), variable("SELTZER_AUTHORITY"), "example.com")},
+		{"cutout knows another bucket of manifests", "one bucket of manifests", set(functionThing(cutout), variable("SELTZER_BATCH_BUCKET"), nil)},
+		{"rows in messages are those of two", "one owner of rows in messages", set(functionThing(cutout), variable("SELTZER_BATCH_OWNER"), "survey")},
+		{"cutout-bulk tells another topic of batches", "one topic of batches that ended", set(functionThing(bulk), variable("SELTZER_TOPIC_JOB_ENDED"), "other")},
 		{"signer signs for another bucket", "one bucket of results", set(functionThing(signer), variable("SELTZER_RESULTS_BUCKET"), "other")},
 		{"two versions", "one version", set(functionThing(bulk), variable("SELTZER_VERSION"), "v0")},
 		{"soda asks another signer", "soda asks signer", set(functionThing(soda), variable("SELTZER_SIGNER_URL"), wrong)},
@@ -65,6 +69,13 @@ func breakages() []breakage {
 		{"the sweep cannot publish", "cutout may publish to interactive", revoked(topicThing("interactive"), "pubsub.publisher", email(cutout))},
 		{"soda cannot read an archive", "soda may read the archive dr2", revoked(bucketOf("example-dr2"), "storage.objectViewer", email(soda))},
 		{"cutout cannot write results", "cutout may write results", revoked(bucketOf(results), "storage.objectUser", email(cutout))},
+		{"cutout cannot read manifests", "cutout may read manifests", revoked(bucketOf(manifests), "storage.objectViewer", email(cutout))},
+		{"cutout cannot tell of batches", "cutout may tell of batches that ended", revoked(topicThing("job-ended"), "pubsub.publisher", email(cutout))},
+		{"the bucket of manifests cannot tell", "Cloud Storage may publish to batch", revoked(topicThing("batch"), "pubsub.publisher", storageAgent)},
+		{"archives cannot tell", "Cloud Storage may publish to objects", revoked(topicThing("objects"), "pubsub.publisher", storageAgent)},
+		{"orders that nobody takes are lost", "Pub/Sub may publish to batch-dead", revoked(topicThing("batch-dead"), "pubsub.publisher", agent)},
+		{"dead letters of objects cannot be taken", "Pub/Sub may take from objects", revoked(subThing("objects"), "pubsub.subscriber", agent)},
+		{"somebody writes manifests of all owners", "manifests are written by their owners", granted(bucketOf(manifests), "storage.objectUser", "user:eve@example.org")},
 		{"signer cannot read results", "signer may read results", revoked(bucketOf(results), "storage.objectViewer", email(signer))},
 		{"signer cannot sign", "signer may sign in its own name", revoked(accountThing(signer), "iam.serviceAccountTokenCreator", email(signer))},
 		{"pushes are refused", "push may call cutout", revoked(runThing(cutout), "run.invoker", email("push"))},
@@ -91,6 +102,13 @@ func breakages() []breakage {
 		{"a subscription vanishes when it is idle", "subscription interactive-dead: expiry", set(subThing("interactive-dead"), "expirationPolicy", object{"ttl": "2678400s"})},
 		{"messages become dead letters early", "subscription bulk: dead letters", set(subThing("bulk"), "deadLetterPolicy.maxDeliveryAttempts", 5)},
 		{"dead letters go nowhere", "subscription interactive: dead letters", set(subThing("interactive"), "deadLetterPolicy", nil)},
+		{"the topic of orders is gone", "topic batch", gone(topicThing("batch"))},
+		{"archives tell a topic that is gone", "topic objects", gone(topicThing("objects"))},
+		{"nobody hears of batches", "topic of batches that ended", gone(topicThing("job-ended"))},
+		{"orders go where jobs go", "subscription batch: endpoint", set(subThing("batch"), "pushConfig.pushEndpoint", runURL(bulk)+"/")},
+		{"objects go to the bulk workers", "subscription objects: endpoint", set(subThing("objects"), "pushConfig.pushEndpoint", runURL(bulk)+"/objects")},
+		{"orders are lost early", "subscription batch: dead letters", set(subThing("batch"), "deadLetterPolicy.maxDeliveryAttempts", 5)},
+		{"the subscription of objects vanishes", "subscription objects: expiry", set(subThing("objects"), "expirationPolicy", object{"ttl": "2678400s"})},
 		{"nothing sweeps", "sweep", gone(sweepThing)},
 		{"the sweep is paused", "sweep", set(sweepThing, "state", "PAUSED")},
 		{"the sweep is rare", "sweep: schedule", set(sweepThing, "schedule", "0 * * * *")},
@@ -124,6 +142,20 @@ func breakages() []breakage {
 		{"deleted results are kept", "results bucket: soft delete", set(bucketOf(results), "softDeletePolicy.retentionDurationSeconds", "604800")},
 		{"pages cannot read results", "results bucket: CORS", set(bucketOf(results), "cors", nil)},
 		{"only one origin reads results", "results bucket: CORS", set(bucketOf(results), "cors", []any{object{"origin": []string{"https://portal.example.org"}, "method": []string{"GET", "HEAD"}}})},
+		{"there is no bucket of manifests", "manifests bucket", gone(bucketOf(manifests))},
+		{"manifests are never deleted", "manifests bucket: lifecycle", set(bucketOf(manifests), "lifecycle", nil)},
+		{"manifests have rights of their own", "manifests bucket: uniform access", set(bucketOf(manifests), "iamConfiguration.uniformBucketLevelAccess.enabled", false)},
+		{"manifests could be public", "manifests bucket: public access", set(bucketOf(manifests), "iamConfiguration.publicAccessPrevention", "inherited")},
+		{"deleted manifests are kept", "manifests bucket: soft delete", set(bucketOf(manifests), "softDeletePolicy.retentionDurationSeconds", "604800")},
+		{"manifests become no batches", "notifications of manifests", set(notificationsOf(manifests), "items", nil)},
+		{"what is kept for orders becomes a batch", "notifications of manifests", func(w *world) { w.tells(manifests, "batch", "", "OBJECT_FINALIZE") }},
+		{"deleted manifests become batches", "notifications of manifests", func(w *world) { w.tells(manifests, "batch", "owners/", "OBJECT_FINALIZE", "OBJECT_DELETE") }},
+		{"each manifest is told of twice", "notifications of manifests", func(w *world) {
+			items := w.things[notificationsOf(manifests)]["items"].([]any)
+			w.set(notificationsOf(manifests), "items", append(items, items[0]))
+		}},
+		{"an archive forgot to tell", "notifications of archives", gone(notificationsOf("example-dr1"))},
+		{"an archive does not tell of what went", "notifications of archives", func(w *world) { w.tells("example-dr1", "objects", "", "OBJECT_FINALIZE") }},
 		{"an archive has no bucket", "archive dr1", gone(bucketOf("example-dr1") + "/o")},
 		{"an archive's folder is empty", "archive dr1", set(bucketOf("example-dr1")+"/o", "items", []any{object{"name": "other/a.fits"}})},
 	}
@@ -162,6 +194,22 @@ func TestHealthy(t *testing.T) {
 		if failed, unseen := failing(t); len(failed)+len(unseen) > 0 {
 			t.Errorf("acting as accounts %t: failed %q, not seen %q; want neither", acting, failed, unseen)
 		}
+	}
+}
+
+// Where no archive tells of its objects there is no queue of them, and none is missed.
+func TestNoArchiveTells(t *testing.T) {
+	w := healthy()
+	for _, name := range []string{"objects", "objects-dead"} {
+		delete(w.things, topicThing(name))
+		delete(w.things, subThing(name))
+		delete(w.policies, topicThing(name))
+		delete(w.policies, subThing(name))
+	}
+	delete(w.things, notificationsOf("example-dr1"))
+	w.open(t)
+	if failed, unseen := failing(t); len(failed)+len(unseen) > 0 {
+		t.Errorf("failed %q, not seen %q; want neither", failed, unseen)
 	}
 }
 

@@ -59,7 +59,8 @@ type deployment struct {
 	project, region string
 	functions       map[string]*function // by the names of deployments; all are there, perhaps with an error
 
-	policies sync.Map // of policyOnce by thing
+	policies sync.Map                  // of policyOnce by thing
+	told     func(context.Context) any // telling, once
 }
 
 // find reads what there is.
@@ -69,6 +70,7 @@ func find(ctx context.Context, project, region string) (*deployment, error) {
 		return nil, err
 	}
 	d := &deployment{client: c, project: project, region: region, functions: map[string]*function{}}
+	d.told = d.once(d.telling)
 	var wg sync.WaitGroup
 	for _, name := range deployments {
 		f := new(function)
@@ -142,6 +144,7 @@ func (d *deployment) account(who string) string {
 
 func (d *deployment) databaseName() string { return d.agreed("SELTZER_DATABASE") }
 func (d *deployment) results() string      { return d.agreed("SELTZER_RESULTS_BUCKET") }
+func (d *deployment) manifests() string    { return d.agreed("SELTZER_BATCH_BUCKET") }
 func (d *deployment) of() string           { return "projects/" + d.agreed("SELTZER_PROJECT") }
 func (d *deployment) database() string     { return d.of() + "/databases/" + d.databaseName() }
 

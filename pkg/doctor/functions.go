@@ -70,6 +70,9 @@ func (d *deployment) functionChecks() (all []check) {
 		{"one list of archives", "SELTZER_ARCHIVES", []string{soda, cutout, bulk}},
 		{"one authority of IDs", "SELTZER_AUTHORITY", []string{soda, cutout, bulk}},
 		{"one bucket of results", "SELTZER_RESULTS_BUCKET", []string{cutout, bulk, signer}},
+		{"one bucket of manifests", "SELTZER_BATCH_BUCKET", []string{soda, cutout, bulk}},
+		{"one owner of rows in messages", "SELTZER_BATCH_OWNER", []string{cutout, bulk}},
+		{"one topic of batches that ended", "SELTZER_TOPIC_JOB_ENDED", []string{cutout, bulk}},
 		{"one account of pushes", "SELTZER_PUSH_ACCOUNT", []string{cutout, bulk}},
 		{"one account of sweeps", "SELTZER_SWEEP_ACCOUNT", []string{cutout, bulk}},
 		{"one version", "SELTZER_VERSION", []string{cutout, bulk}},
@@ -89,6 +92,12 @@ func (d *deployment) functionChecks() (all []check) {
 			case 0:
 				return unseen("the functions could not be read")
 			case 1:
+				if said[""] != nil && shared.variable == "SELTZER_BATCH_OWNER" {
+					return ok("there is none: orders that bring their rows are refused")
+				}
+				if said[""] != nil {
+					return failed(again, "no function is told %s", shared.variable)
+				}
 				return ok("%s", what[0])
 			}
 			return failed(again, "%s is %s", shared.variable, strings.Join(what, ", "))

@@ -8,13 +8,35 @@ import (
 	"time"
 )
 
-// aQueue is a topic of jobs and the deployment that takes them.
-type aQueue struct{ topic, worker string }
+// aQueue is a topic and the deployment that takes its messages.
+type aQueue struct {
+	topic, worker, path string
+	told                bool                       // by buckets, not by functions
+	needed              func(context.Context) bool // nil: always
+}
+
+// Topics that no function publishes to, as terraform/ names them.
+const (
+	batchTopic   = "batch"   // manifests that were written, and orders of batches
+	objectsTopic = "objects" // objects of archives that came and went; where an archive tells of them
+)
 
 func (d *deployment) queues() []aQueue {
 	return []aQueue{
-		{d.agreed("SELTZER_TOPIC_INTERACTIVE"), cutout},
-		{d.agreed("SELTZER_TOPIC_BULK"), bulk},
+		{topic: d.agreed("SELTZER_TOPIC_INTERACTIVE"), worker: cutout, path: "/"},
+		{topic: d.agreed("SELTZER_TOPIC_BULK"), worker: bulk, path: "/"},
+		{topic: batchTopic, worker: bulk, path: "/batch", told: true},
+		{topic: objectsTopic, worker: cutout, path: "/objects", told: true, needed: d.archivesTell},
+	}
+}
+
+// unless has a look done only if a queue is needed.
+func (q aQueue) unless(look func(context.Context) verdict) func(context.Context) verdict {
+	return func(ctx context.Context) verdict {
+		if q.needed != nil && !q.needed(ctx) {
+			return ok("no archive tells of its objects, so there need be none")
+		}
+		return look(ctx)
 	}
 }
 
@@ -56,7 +78,7 @@ func (d *deployment) queueChecks() (all []check) {
 	for _, q := range d.queues() {
 		worker := d.functions[q.worker]
 		for _, dead := range []bool{false, true} {
-			name, path := q.topic, "/"
+			name, path := q.topic, q.path
 			if dead {
 				name, path = q.topic+"-dead", "/dead-letter"
 			}
@@ -71,15 +93,15 @@ func (d *deployment) queueChecks() (all []check) {
 				return s
 			})
 			of := func(what string, look func(*subscription) verdict) {
-				all = append(all, check{"subscription " + name + what, func(ctx context.Context) verdict {
+				all = append(all, check{"subscription " + name + what, q.unless(func(ctx context.Context) verdict {
 					s := s(ctx).(*subscription)
 					if s.err != nil && what != "" {
 						return unseen("the subscription %s could not be read", name)
 					}
 					return look(s)
-				}})
+				})})
 			}
-			all = append(all, check{"topic " + name, func(ctx context.Context) verdict { return there(t(ctx).(*topic).err, "topic "+name) }})
+			all = append(all, check{"topic " + name, q.unless(func(ctx context.Context) verdict { return there(t(ctx).(*topic).err, "topic "+name) })})
 			of("", func(s *subscription) verdict {
 				if v := there(s.err, "subscription "+name); v.outcome != OK {
 					return v
@@ -131,6 +153,13 @@ func (d *deployment) queueChecks() (all []check) {
 			})
 		}
 	}
+	all = append(all, check{"topic of batches that ended", func(ctx context.Context) verdict {
+		name := d.agreed("SELTZER_TOPIC_JOB_ENDED")
+		if name == "" {
+			return unseen("no function is told which it is")
+		}
+		return there(d.get(ctx, pubsubAPI, d.topic(name).path, new(topic)), "topic "+name)
+	}})
 	return append(all, d.sweepChecks()...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -52,6 +53,8 @@ func (d *deployment) rights() (all []right) {
 	results := bucketThing(d.results())
 	add(cutout, "write results", "storage.objectUser", results, "storage.objects.create", "storage.objects.get", "storage.objects.list", "storage.objects.delete")
 	add(signer, "read results", "storage.objectViewer", results, "storage.objects.get")
+	add(cutout, "read manifests", "storage.objectViewer", bucketThing(d.manifests()), "storage.objects.get")
+	add(cutout, "tell of batches that ended", "pubsub.publisher", d.topic(d.agreed("SELTZER_TOPIC_JOB_ENDED")), "pubsub.topics.publish")
 	all = append(all, right{
 		what: "sign in its own name", who: signer, email: d.account(signer), role: "roles/iam.serviceAccountTokenCreator",
 		on: d.accountThing(d.account(signer)), try: d.sign(d.account(signer)),
@@ -63,26 +66,42 @@ func (d *deployment) rights() (all []right) {
 	return all
 }
 
+// agents are the ends of the addresses of Google's own accounts.
+// Source: Google Cloud, "Service agents".
+var agents = map[string]string{
+	pubSub:  "@gcp-sa-pubsub.iam.gserviceaccount.com",
+	storage: "@gs-project-accounts.iam.gserviceaccount.com",
+}
+
+const (
+	pubSub  = "Pub/Sub"
+	storage = "Cloud Storage"
+)
+
 // rightChecks look at the rights that accounts need, and at some that nobody may have.
 func (d *deployment) rightChecks() (all []check) {
 	for _, r := range d.rights() {
 		all = append(all, check{r.who + " may " + r.what, func(ctx context.Context) verdict { return d.holds(ctx, r) }})
 	}
-	agent := func(what, role string, on thing) {
-		all = append(all, check{"Pub/Sub may " + what, func(ctx context.Context) verdict {
-			return d.granted(ctx, "Pub/Sub's agent", "roles/"+role, on, "", func(m string) bool { return strings.HasSuffix(m, "@gcp-sa-pubsub.iam.gserviceaccount.com") })
-		}})
+	agent := func(of, what, role string, on thing, unless func(func(context.Context) verdict) func(context.Context) verdict) {
+		all = append(all, check{of + " may " + what, unless(func(ctx context.Context) verdict {
+			return d.granted(ctx, of+"'s agent", "roles/"+role, on, "", func(m string) bool { return strings.HasSuffix(m, agents[of]) })
+		})})
 	}
 	push, sweep, caller := d.account("push"), d.account("scheduler"), d.account(soda)
-	agent("make the tokens of pushes", "iam.serviceAccountTokenCreator", d.accountThing(push))
+	agent(pubSub, "make the tokens of pushes", "iam.serviceAccountTokenCreator", d.accountThing(push), aQueue{}.unless)
 	for _, queue := range d.queues() {
-		agent("publish to "+queue.topic+"-dead", "pubsub.publisher", d.topic(queue.topic+"-dead"))
-		agent("take from "+queue.topic, "pubsub.subscriber", d.subscription(queue.topic))
+		agent(pubSub, "publish to "+queue.topic+"-dead", "pubsub.publisher", d.topic(queue.topic+"-dead"), queue.unless)
+		agent(pubSub, "take from "+queue.topic, "pubsub.subscriber", d.subscription(queue.topic), queue.unless)
+		if queue.told {
+			agent(storage, "publish to "+queue.topic, "pubsub.publisher", d.topic(queue.topic), queue.unless)
+		}
 	}
 	return append(all,
 		d.nobodyElse(cutout, push, sweep), d.nobodyElse(bulk, push), d.nobodyElse(signer, caller),
 		check{"soda is as open as it is told", d.sodaIsOpen},
 		check{"nobody else reads results", d.resultsAreClosed},
+		check{"manifests are written by their owners", d.manifestsAreOwned},
 	)
 }
 
@@ -219,4 +238,29 @@ func (d *deployment) resultsAreClosed(ctx context.Context) verdict {
 		}
 	}
 	return ok("only cutout and signer")
+}
+
+// manifestsAreOwned looks whether who writes manifests may do so below an owner's folder
+// alone: whose batch it becomes is said by the folder.
+func (d *deployment) manifestsAreOwned(ctx context.Context) verdict {
+	bucket := d.manifests()
+	if bucket == "" {
+		return unseen("no function is told which bucket it is")
+	}
+	p, err := d.policyOf(ctx, bucketThing(bucket))
+	if err != nil {
+		return unseen("the rights on %s could not be read: %v", bucket, err)
+	}
+	own := regexp.MustCompile(`^resource\.name\.startsWith\("projects/_/buckets/` + regexp.QuoteMeta(bucket) + `/objects/owners/[^/"]+/"\)$`)
+	for _, b := range p.Bindings {
+		if b.Role == "roles/storage.objectViewer" || b.Condition != nil && own.MatchString(b.Condition.Expression) {
+			continue
+		}
+		for _, m := range b.Members {
+			if !strings.HasPrefix(m, "project") { // owners and editors of the project, by the roles that every bucket begins with
+				return failed(fmt.Sprintf("take %s on gs://%s from %s, and name it in batch_writers: terraform apply", b.Role, bucket, m), "%s has %s on the manifests of all owners", m, b.Role)
+			}
+		}
+	}
+	return ok("each below a folder of its own")
 }

@@ -18,6 +18,9 @@ const (
 	region   = "us-central1"
 	agent    = "service-100000000009@gcp-sa-pubsub.iam.gserviceaccount.com"
 	operator = "operator@example.org"
+
+	storageAgent = "service-100000000009@gs-project-accounts.iam.gserviceaccount.com"
+	survey       = "survey@" + project + ".iam.gserviceaccount.com" // writes manifests of its own
 )
 
 func email(who string) string { return "seltzer-" + who + "@" + project + ".iam.gserviceaccount.com" }
@@ -105,7 +108,8 @@ func subThing(name string) string      { return "pubsub/projects/" + project + "
 func accountThing(who string) string {
 	return "iam/projects/" + project + "/serviceAccounts/" + email(who)
 }
-func bucketOf(name string) string { return "storage/b/" + name }
+func bucketOf(name string) string          { return "storage/b/" + name }
+func notificationsOf(bucket string) string { return bucketOf(bucket) + "/notificationConfigs" }
 func fieldThing(group, f string) string {
 	return databaseThing + "/collectionGroups/" + group + "/fields/" + f
 }
@@ -124,11 +128,11 @@ func healthy() *world {
 	shared := object{"SELTZER_PROJECT": project, "SELTZER_DATABASE": "seltzer", "SELTZER_WATCH_CONNECTIONS": "4", "SELTZER_BEHIND_IAM": "true", "GOMEMLIMIT": "1843MiB"}
 	work := object{
 		"SELTZER_TOPIC_INTERACTIVE": "interactive", "SELTZER_TOPIC_BULK": "bulk", "SELTZER_AUTHORITY": "example.org",
-		"SELTZER_ARCHIVES": "dr1=gs://example-dr1/images,dr2=gs://example-dr2",
+		"SELTZER_ARCHIVES": "dr1=gs://example-dr1/images,dr2=gs://example-dr2", "SELTZER_BATCH_BUCKET": project + "-batch",
 	}
 	cut := object{
 		"SELTZER_RESULTS_BUCKET": project + "-results", "SELTZER_PUSH_ACCOUNT": email("push"), "SELTZER_SWEEP_ACCOUNT": email("scheduler"),
-		"SELTZER_MAX_CUTOUT": "17179869184", "SELTZER_VERSION": "v1", "SELTZER_MEMORY": "1073741824",
+		"SELTZER_TOPIC_JOB_ENDED": "job-ended", "SELTZER_MAX_CUTOUT": "17179869184", "SELTZER_VERSION": "v1", "SELTZER_MEMORY": "1073741824",
 	}
 	for name, f := range map[string]struct {
 		runs, ingress string
@@ -177,8 +181,9 @@ func healthy() *world {
 }
 
 func (w *world) queues() {
-	for queue, worker := range map[string]string{"interactive": cutout, "bulk": bulk} {
-		for name, path := range map[string]string{queue: "/", queue + "-dead": "/dead-letter"} {
+	for queue, takes := range map[string][2]string{"interactive": {cutout, "/"}, "bulk": {bulk, "/"}, "batch": {bulk, "/batch"}, "objects": {cutout, "/objects"}} {
+		worker := takes[0]
+		for name, path := range map[string]string{queue: takes[1], queue + "-dead": "/dead-letter"} {
 			w.things[topicThing(name)] = object{"name": strings.TrimPrefix(topicThing(name), "pubsub/")}
 			w.things[subThing(name)] = object{
 				"topic": strings.TrimPrefix(topicThing(name), "pubsub/"), "state": "ACTIVE", "ackDeadlineSeconds": 600, "expirationPolicy": object{},
@@ -186,11 +191,17 @@ func (w *world) queues() {
 			}
 		}
 		w.set(subThing(queue), "deadLetterPolicy", object{"deadLetterTopic": strings.TrimPrefix(topicThing(queue+"-dead"), "pubsub/"), "maxDeliveryAttempts": 100})
-		w.grant(topicThing(queue), "pubsub.publisher", email(soda), email(cutout))
-		w.grant(topicThing(queue), "pubsub.viewer", email(soda), email(cutout))
+		if takes[1] == "/" {
+			w.grant(topicThing(queue), "pubsub.publisher", email(soda), email(cutout))
+			w.grant(topicThing(queue), "pubsub.viewer", email(soda), email(cutout))
+		} else {
+			w.grant(topicThing(queue), "pubsub.publisher", storageAgent)
+		}
 		w.grant(topicThing(queue+"-dead"), "pubsub.publisher", agent)
 		w.grant(subThing(queue), "pubsub.subscriber", agent)
 	}
+	w.things[topicThing("job-ended")] = object{}
+	w.grant(topicThing("job-ended"), "pubsub.publisher", email(cutout))
 	w.things[sweepThing] = object{
 		"state": "ENABLED", "schedule": "* * * * *", "lastAttemptTime": "2026-01-01T00:00:00Z", "status": object{},
 		"httpTarget": object{"uri": runURL(cutout) + "/sweep", "httpMethod": "POST", "oidcToken": object{"serviceAccountEmail": email("scheduler"), "audience": runURL(cutout)}},
@@ -225,16 +236,22 @@ func (w *world) database() {
 }
 
 func (w *world) buckets() {
-	results := project + "-results"
-	w.things[bucketOf(results)] = object{
-		"lifecycle": object{"rule": []any{
-			object{"action": object{"type": "Delete"}, "condition": object{"age": 30}},
-			object{"action": object{"type": "AbortIncompleteMultipartUpload"}, "condition": object{"age": 1}},
-		}},
-		"iamConfiguration": object{"uniformBucketLevelAccess": object{"enabled": true}, "publicAccessPrevention": "enforced"},
-		"softDeletePolicy": object{"retentionDurationSeconds": "0"},
-		"cors":             []any{object{"origin": []string{"*"}, "method": []string{"GET", "HEAD"}}},
+	results, manifests := project+"-results", project+"-batch"
+	for _, name := range []string{results, manifests} {
+		w.things[bucketOf(name)] = object{
+			"lifecycle": object{"rule": []any{
+				object{"action": object{"type": "Delete"}, "condition": object{"age": 30}},
+				object{"action": object{"type": "AbortIncompleteMultipartUpload"}, "condition": object{"age": 1}},
+			}},
+			"iamConfiguration": object{"uniformBucketLevelAccess": object{"enabled": true}, "publicAccessPrevention": "enforced"},
+			"softDeletePolicy": object{"retentionDurationSeconds": "0"},
+		}
 	}
+	w.set(bucketOf(results), "cors", []any{object{"origin": []string{"*"}, "method": []string{"GET", "HEAD"}}})
+	w.tells(manifests, "batch", "owners/", "OBJECT_FINALIZE")
+	w.tells("example-dr1", "objects", "", "OBJECT_FINALIZE", "OBJECT_DELETE")
+	w.grant(bucketOf(manifests), "storage.objectViewer", email(cutout))
+	w.grant(bucketOf(manifests), "storage.objectCreator", survey)
 	w.grant(bucketOf(results), "storage.objectUser", email(cutout))
 	w.grant(bucketOf(results), "storage.objectViewer", email(signer))
 	for bucket, name := range map[string]string{"example-dr1": "images/a.fits", "example-dr2": "b.fits"} {
@@ -242,6 +259,14 @@ func (w *world) buckets() {
 		w.things[bucketOf(bucket)+"/o"] = object{"items": []any{object{"name": name}}}
 		w.grant(bucketOf(bucket), "storage.objectViewer", email(soda), email(cutout))
 	}
+}
+
+// tells has a bucket tell a topic of its objects below a prefix, and of nothing else.
+func (w *world) tells(bucket, topic, prefix string, events ...string) {
+	w.things[notificationsOf(bucket)] = object{"items": []any{object{
+		"topic": "//pubsub.googleapis.com/projects/" + project + "/topics/" + topic, "payload_format": "JSON_API_V1",
+		"object_name_prefix": prefix, "event_types": events,
+	}}}
 }
 
 func answer(rw http.ResponseWriter, status int, v any) {
@@ -311,6 +336,9 @@ func (w *world) policy(rw http.ResponseWriter, thing string) {
 		b := object{"role": role, "members": members}
 		if strings.HasPrefix(role, "roles/datastore.") {
 			b["condition"] = object{"expression": fmt.Sprintf("resource.name == %q", "projects/"+project+"/databases/seltzer")}
+		}
+		if role == "roles/storage.objectCreator" {
+			b["condition"] = object{"expression": fmt.Sprintf("resource.name.startsWith(%q)", "projects/_/buckets/"+project+"-batch/objects/owners/survey@example.org/")}
 		}
 		bindings = append(bindings, b)
 	}
