@@ -9,6 +9,11 @@ locals {
         reason = "REGEXP_EXTRACT(jsonPayload.error, \"^([a-zA-Z]+[.][a-zA-Z]+)\")"
       }
     }
+    batch_failed = {
+      description = "Batches of which no cutout could be made, and orders that can never be carried out."
+      filter      = "((jsonPayload.message=\"batch ended\" AND jsonPayload.phase=\"ERROR\") OR jsonPayload.message=\"an order of a batch is put away\")"
+      labels      = { what = "EXTRACT(jsonPayload.message)" }
+    }
     fenced = {
       description = "Attempts whose job was aborted, deleted or taken by another worker meanwhile."
       filter      = "jsonPayload.message:\"fenced:\""
@@ -59,6 +64,12 @@ locals {
       filter    = "${local.of_logs}_not_cut\" AND metric.labels.phase=\"ERROR\""
       aligner   = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = ["metric.labels.reason"]
       threshold = 20, duration = "0s"
+    }
+    failed-batches = {
+      title     = "Batches fail, or orders of batches are put away"
+      filter    = "${local.of_logs}_batch_failed\""
+      aligner   = "ALIGN_DELTA", reducer = "REDUCE_SUM", group_by = ["metric.labels.what"]
+      threshold = 0, duration = "0s"
     }
     latency = {
       title     = "Requests are slow: 95th percentile, milliseconds"

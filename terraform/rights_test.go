@@ -222,6 +222,38 @@ func (e environment) orders(r right) bool {
 	return slices.Contains(publishers, any(r.Member)) && r.Role == "pubsub.publisher" && r.On == "topic batch"
 }
 
+// Orders are published by Cloud Storage and those whom the operator lets; rows in a message are
+// whose the operator says, in both deployments that read them.
+func TestBatchOrders(t *testing.T) {
+	let := 0
+	for name, e := range planned(t) {
+		orders, _ := e.variables["batch_orders"].(map[string]any)
+		publishers, _ := orders["publishers"].([]any)
+		want, got := map[string]bool{"agent of Cloud Storage": true}, map[string]bool{}
+		for _, member := range publishers {
+			let++
+			want[member.(string)] = true
+		}
+		for _, r := range e.rights() {
+			if r.On == "topic batch" {
+				got[r.Member] = r.Role == "pubsub.publisher"
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: orders are published by\n%s\nwant\n%s", name, lines(got), lines(want))
+		}
+		owner, _ := orders["rows_owner"].(string)
+		for _, deployment := range []string{"cutout", "cutout-bulk"} {
+			if told := e.functions()[deployment].variables()["SELTZER_BATCH_OWNER"]; told != owner {
+				t.Errorf("%s: %s is told that rows are %q's; want %q", name, deployment, told, owner)
+			}
+		}
+	}
+	if let == 0 {
+		t.Error("no environment lets anybody publish orders, so nothing is shown")
+	}
+}
+
 // Who writes manifests of an owner writes them below that owner's folder and nowhere else, by
 // the rule of package batch; and the bucket tells of these folders alone.
 func TestBatchWriters(t *testing.T) {

@@ -97,6 +97,10 @@ variable "batch_orders" {
     condition     = alltrue([for m in var.batch_orders.publishers : can(regex("^(user|group|serviceAccount):[^:@ ]+@[^@ ]+$", m))])
     error_message = "A publisher in batch_orders is not one such as serviceAccount:survey@example.iam.gserviceaccount.com."
   }
+  validation {
+    condition     = var.batch_orders.rows_owner == null ? true : can(regex("^[A-Za-z0-9_~@:+=.-]+$", var.batch_orders.rows_owner))
+    error_message = "The rows_owner in batch_orders is empty, or holds more than letters, digits and _ ~ @ : + = . -."
+  }
 }
 
 variable "batch_writers" {

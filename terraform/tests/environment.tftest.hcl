@@ -68,6 +68,10 @@ run "by_default" {
     error_message = "Signatures of results are not logged."
   }
   assert {
+    condition     = strcontains(google_logging_metric.counted["batch_failed"].filter, "(jsonPayload.message=\"batch ended\" AND jsonPayload.phase=\"ERROR\") OR")
+    error_message = "A batch that ended well is counted as one that failed."
+  }
+  assert {
     condition     = length(google_monitoring_uptime_check_config.available) == 0
     error_message = "Google asks a service that does not let it in, and says that it is not there."
   }

@@ -109,6 +109,24 @@ run "public_behind_a_proxy" {
   expect_failures = [var.public]
 }
 
+run "orders_of_everybody" {
+  command = plan
+
+  variables {
+    batch_orders = { publishers = ["allUsers"] }
+  }
+  expect_failures = [var.batch_orders]
+}
+
+run "rows_of_nobody" {
+  command = plan
+
+  variables {
+    batch_orders = { rows_owner = "" }
+  }
+  expect_failures = [var.batch_orders]
+}
+
 run "tokens_that_google_would_refuse" {
   command = plan
 
