@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/cutout"
@@ -15,14 +16,18 @@ const (
 	maxInteractiveBytes = 256 << 20 // of results
 )
 
+// weighTime is how long all look-ups of headers of one request may take; what is not known by
+// then weighs nothing.
+const weighTime = 500 * time.Millisecond
+
 // work is how much is asked of the service.
 type work struct {
 	class uws.Class
 	rows  int64 // cutouts
 }
 
-// weigh returns how much a request asks for. Nothing is read: sizes are known of datasets
-// whose headers are.
+// weigh returns how much a request asks for. Nothing is read of archives: sizes are known of
+// datasets whose headers are, because they were read here or are held.
 func (s *server) weigh(ctx context.Context, caller auth.Caller, request *soda.Request) work {
 	cuts := request.Cuts()
 	asked := work{uws.Interactive, int64(len(cuts))}
@@ -30,6 +35,8 @@ func (s *server) weigh(ctx context.Context, caller auth.Caller, request *soda.Re
 		asked.class = uws.Bulk
 		return asked
 	}
+	ctx, cancel := context.WithTimeout(ctx, weighTime)
+	defer cancel()
 	bytes := int64(0)
 	for _, c := range cuts {
 		bytes += s.size(ctx, caller, request, c)
@@ -51,7 +58,7 @@ func (s *server) size(ctx context.Context, caller auth.Caller, request *soda.Req
 	if err != nil {
 		return 0 // its result will say why
 	}
-	file := dataset.Known(s.Indexes)
+	file := dataset.Known(ctx, s.Indexes)
 	if file == nil {
 		return 0
 	}

@@ -60,6 +60,23 @@ func TestLargeJobsAreBulk(t *testing.T) {
 	if got := class(); got != uws.Interactive {
 		t.Errorf("an image of which nothing is known is %s", got)
 	}
+	x, err := fits.ReadIndex(vastFile(head), size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	s.Indexes = indexes.New(1<<20, func(context.Context, indexes.Key) *fits.Index { asked++; return x })
+	if got := class(); got != uws.Bulk || asked != 1 {
+		t.Errorf("an image whose headers are held is %s after %d look-ups, want %s after 1", got, asked, uws.Bulk)
+	}
+	if class("PIXELS", "1:2,1:2", "PIXELS", "1:2,1:2", "PIXELS", "1:2,1:2", "PIXELS", "1:2,1:2", "PIXELS", "1:2,1:2"); asked != 1 {
+		t.Error("what is bulk by its number of cutouts is looked up")
+	}
+	s.Indexes = indexes.New(1<<20, func(ctx context.Context, _ indexes.Key) *fits.Index { <-ctx.Done(); return nil }) // ends in time, or the test does not
+	if got := class(); got != uws.Interactive {
+		t.Errorf("an image whose look-up does not answer is %s", got)
+	}
+	s.Indexes = indexes.New(1<<20, nil)
 	d, _ := s.Archive.Resolve(t.Context(), "ivo://x/y?vast.fits", archive.Viewer{})
 	if _, err := s.Indexes.Open(t.Context(), indexes.Key{Object: d.ID, Generation: "1"}, vastFile(head), size, fits.Local); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,9 @@ func (d *Dataset) FITS(ctx context.Context, cache *indexes.Cache, source objects
 	return cache.Open(ctx, key, objects.Bind(ctx, source, count), source.Size(), fits.CostOf(d.Root.String()))
 }
 
-// Known returns the dataset's headers as the cache knows them, perhaps of a former
-// generation, or nil: nothing is asked of the archive, and the file's pixels cannot be read.
-func (d *Dataset) Known(cache *indexes.Cache) *fits.File { return cache.Known(d.ID) }
+// Known returns the dataset's headers as the cache, or who keeps indexes for it, knows them,
+// perhaps of a former generation, or nil: nothing is asked of the archive, and the file's
+// pixels cannot be read.
+func (d *Dataset) Known(ctx context.Context, cache *indexes.Cache) *fits.File {
+	return cache.Known(ctx, d.ID)
+}

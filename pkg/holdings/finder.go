@@ -153,12 +153,12 @@ func (f *Finder) geometries(ctx context.Context, wanted map[Key]geometry) error 
 	return nil
 }
 
-// Headers returns what asks a store for the headers of datasets, by ID and generation, for a
-// cache of indexes: of what is held, no header is read.
+// Headers returns what asks a store for the headers of datasets, by ID and generation, or by
+// ID alone, for a cache of indexes: of what is held, no header is read.
 func Headers(store Store) indexes.Kept {
 	return func(ctx context.Context, key indexes.Key) *fits.Index {
 		held, err := store.Get(ctx, key.Object)
-		if h := held[key.Object]; err == nil && h != nil && h.Generation == key.Generation {
+		if h := held[key.Object]; err == nil && h != nil && (key.Generation == "" || h.Generation == key.Generation) {
 			return h.Index
 		}
 		return nil

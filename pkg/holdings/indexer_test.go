@@ -323,6 +323,13 @@ func TestHeadersAreKept(t *testing.T) {
 	if requests, hdus := open(); requests != 0 || hdus == 0 {
 		t.Errorf("%d requests for %d HDUs, want none", requests, hdus)
 	}
+	known := &archive.Dataset{ID: prefix + name} // which cannot be read
+	if f := known.Known(t.Context(), indexes.New(1<<20, holdings.Headers(w.indexer.Store))); f == nil || len(f.HDUs) == 0 {
+		t.Errorf("of what is held nothing is known without its generation: %+v", f)
+	}
+	if f := (&archive.Dataset{ID: prefix + "none.fits"}).Known(t.Context(), indexes.New(1<<20, holdings.Headers(w.indexer.Store))); f != nil {
+		t.Errorf("of what is not held %+v is known", f)
+	}
 	w.write(name, w.read(demo.Names()[1]))
 	if requests, hdus := open(); requests == 0 || hdus == 0 {
 		t.Errorf("of another generation: %d requests for %d HDUs", requests, hdus)

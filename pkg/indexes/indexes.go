@@ -35,7 +35,8 @@ type Cache struct {
 	last  map[string]string // of objects that are known: the generation that was read last
 }
 
-// Kept returns the index of an object that somebody keeps elsewhere, or nil.
+// Kept returns the index of an object that somebody keeps elsewhere, or nil; for a key without
+// a generation that of whichever is kept.
 type Kept func(ctx context.Context, key Key) *fits.Index
 
 // New returns a cache of up to limit bytes. It asks kept, which may be nil, before it reads
@@ -113,16 +114,19 @@ func (c *Cache) Open(ctx context.Context, key Key, r io.ReaderAt, size int64, co
 	}
 }
 
-// Known returns the headers of an object as they were read last, of whatever generation, or
-// nil if they are not known. The file's pixels cannot be read.
-func (c *Cache) Known(object string) *fits.File {
+// Known returns the headers of an object as they were read last or are kept, of whatever
+// generation, or nil if they are not known by the end of ctx. The file's pixels cannot be read.
+func (c *Cache) Known(ctx context.Context, object string) *fits.File {
 	c.mu.Lock()
-	generation, ok := c.last[object]
+	generation, read := c.last[object]
 	c.mu.Unlock()
-	if !ok {
-		return nil
+	var x *fits.Index
+	if read {
+		x = c.get(Key{object, generation})
 	}
-	x := c.get(Key{object, generation})
+	if x == nil && c.kept != nil {
+		x = c.kept(ctx, Key{Object: object})
+	}
 	if x == nil {
 		return nil
 	}

@@ -232,13 +232,13 @@ func TestWhatWasNotUsedForLongestIsForgotten(t *testing.T) {
 func TestKnownHeaders(t *testing.T) {
 	data := image(t)
 	one := indexes.New(1<<20, nil)
-	if f := one.Known("a.fits"); f != nil {
+	if f := one.Known(t.Context(), "a.fits"); f != nil {
 		t.Error("something is known of an object that was never read")
 	}
 	for _, generation := range []string{"1", "2"} {
 		open(t, one, indexes.Key{Object: "a.fits", Generation: generation}, &file{Reader: bytes.NewReader(data)})
 	}
-	f := one.Known("a.fits")
+	f := one.Known(t.Context(), "a.fits")
 	if f == nil || len(f.HDUs) != 1 || f.HDUs[0].DataSize != 10000 {
 		t.Fatalf("known: %+v, want the headers of the image", f)
 	}
@@ -250,7 +250,7 @@ func TestKnownHeaders(t *testing.T) {
 	for _, name := range []string{"a.fits", "b.fits"} {
 		open(t, small, indexes.Key{Object: name, Generation: "1"}, &file{Reader: bytes.NewReader(data)})
 	}
-	if small.Known("a.fits") != nil || small.Known("b.fits") == nil {
+	if small.Known(t.Context(), "a.fits") != nil || small.Known(t.Context(), "b.fits") == nil {
 		t.Error("of two objects, where there is room for one, the first is known")
 	}
 }
