@@ -40,10 +40,11 @@ func (t *tending) Run(ctx context.Context) (err error) {
 	if t.count.Ended < plan.Parts {
 		return nil
 	}
-	results, err := t.gather(ctx, t.job, ledger.Failed)
+	results, others, err := t.gather(ctx, t.job, ledger.Failed)
 	if err != nil {
 		return err
 	}
+	t.count.Tally.Add(others)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.results, t.ended = results, true
@@ -288,12 +289,14 @@ func (b *Batches) list(ctx context.Context, j *uws.Job) (*uws.Job, error) {
 	var count jobstore.Parts
 	if j.Plan.Ready && !j.Deleted {
 		var err error
-		if results, err = b.gather(ctx, j, ledger.Absent); err != nil {
+		var others uws.Tally
+		if results, others, err = b.gather(ctx, j, ledger.Absent); err != nil {
 			return nil, err
 		}
 		if count, err = b.Jobs.Parts(ctx, j.ID); err != nil {
 			return nil, err
 		}
+		count.Tally.Add(others)
 	}
 	mine := false
 	after, err := b.Jobs.Update(ctx, j.ID, func(now time.Time, j *uws.Job) error {

@@ -22,8 +22,8 @@ const mergeAtOnce = 48
 
 // gather merges the ledgers of all parts of a batch, whose parts have ended, into manifests
 // of results, and returns these and the packages. Rows that no ledger holds get the status
-// given, and their part's reason.
-func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) ([]uws.Result, error) {
+// given, and their part's reason; others counts them, as no part did.
+func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) (results []uws.Result, others uws.Tally, err error) {
 	tag := uws.NewID()[:8]
 	end := folder(j.ID) + "/end/" + tag
 	var packages []uws.Result
@@ -31,13 +31,13 @@ func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) ([
 	for n := range j.Plan.Parts {
 		part, err := b.Jobs.Get(ctx, uws.PartID(j.ID, n))
 		if err != nil && !errors.Is(err, fault.NotFound) {
-			return nil, err
+			return nil, others, err
 		}
-		var results []uws.Result
+		var made []uws.Result
 		if part != nil {
-			results = part.Results
+			made = part.Results
 		}
-		for _, r := range results {
+		for _, r := range made {
 			if r.Rows > 0 {
 				ledgers = append(ledgers, r.Object)
 			} else {
@@ -47,9 +47,9 @@ func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) ([
 		if part != nil && part.Phase == uws.Completed {
 			continue
 		}
-		name, err := b.complement(ctx, j, part, n, rest, end)
+		name, err := b.complement(ctx, j, part, n, rest, end, &others)
 		if err != nil {
-			return nil, err
+			return nil, others, err
 		}
 		if name != "" {
 			ledgers = append(ledgers, name)
@@ -60,25 +60,24 @@ func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) ([
 		for some := range slices.Chunk(ledgers, mergeAtOnce) {
 			name := fmt.Sprintf("%s/merged-%d-%d", end, round, len(merged))
 			if _, err := b.merge(ctx, some, name, ledger.Formats[:1]); err != nil {
-				return nil, err
+				return nil, others, err
 			}
 			merged = append(merged, name+ledger.Formats[0].Suffix)
 		}
 		ledgers = merged
 	}
-	results, err := b.merge(ctx, ledgers, end+"/manifest", ledger.Formats)
-	if err != nil {
-		return nil, err
+	if results, err = b.merge(ctx, ledgers, end+"/manifest", ledger.Formats); err != nil {
+		return nil, others, err
 	}
 	for i := range results {
 		results[i].ID, results[i].Name = manifestIDs[i], "manifest"+ledger.Formats[i].Suffix
 	}
-	return append(results, packages...), nil
+	return append(results, packages...), others, nil
 }
 
-// complement writes a ledger of the rows of part n that no ledger holds; "" if there are none.
-// part is nil if it was never started.
-func (b *Batches) complement(ctx context.Context, j, part *uws.Job, n int, status ledger.Status, end string) (string, error) {
+// complement writes a ledger of the rows of part n that no ledger holds, and counts them; "" if
+// there are none. part is nil if it was never started.
+func (b *Batches) complement(ctx context.Context, j, part *uws.Job, n int, status ledger.Status, end string, count *uws.Tally) (string, error) {
 	rows, err := b.planned(ctx, j.ID, n)
 	if err != nil {
 		return "", err
@@ -96,6 +95,12 @@ func (b *Batches) complement(ctx context.Context, j, part *uws.Job, n int, statu
 		line := ledger.Row{Row: r.Number, Cutout: r.Cutout, Label: r.Label, ID: r.ID, Status: status, Reason: reason}
 		if r.Problem != "" {
 			line.Status, line.Reason = r.Status, r.Problem
+		}
+		switch line.Status {
+		case ledger.Failed:
+			count.Failed++
+		case ledger.Empty:
+			count.Empty++
 		}
 		lines = append(lines, line)
 	}

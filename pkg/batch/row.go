@@ -91,7 +91,16 @@ func newRowReader(r io.Reader) *rowReader {
 	return &rowReader{in: bufio.NewReaderSize(r, 64<<10), ids: map[string]string{}}
 }
 
-const maxText = 1 << 20 // bytes of one text of a row
+// What a row may have; manifests let less through.
+const (
+	maxText   = 1 << 20 // bytes of one text
+	maxParams = 100
+)
+
+// errRow is why a row cannot be read.
+func errRow(format string, args ...any) error {
+	return fault.New(fault.Internal, "batch.row", "a row of the plan cannot be read: "+format, args...)
+}
 
 func (d *rowReader) number() uint64 {
 	if d.err != nil {
@@ -105,7 +114,7 @@ func (d *rowReader) number() uint64 {
 func (d *rowReader) text() string {
 	n := d.number()
 	if d.err == nil && n > maxText {
-		d.err = errors.New("a text is too long")
+		d.err = errRow("a text has %d bytes", n)
 	}
 	if d.err != nil || n == 0 {
 		return ""
@@ -134,7 +143,9 @@ func (d *rowReader) next() (*row, error) {
 	}
 	r := &row{Number: int64(d.number()), Cutout: int32(d.number()), Of: int32(d.number())}
 	r.Label, r.ID, r.Problem, r.Status = d.text(), d.text(), d.text(), ledger.Status(d.text())
-	if n := d.number(); n > 0 && n <= 100 {
+	if n := d.number(); n > maxParams {
+		d.err = errRow("it has %d parameters", n)
+	} else if n > 0 {
 		r.Params = make([]uws.Param, n)
 		for i := range r.Params {
 			r.Params[i] = uws.Param{Name: d.text(), Value: d.text()}
@@ -147,11 +158,11 @@ func (d *rowReader) next() (*row, error) {
 	r.Place = rest[0] == 1
 	r.RA = math.Float64frombits(binary.BigEndian.Uint64(rest[1:]))
 	r.Dec = math.Float64frombits(binary.BigEndian.Uint64(rest[9:]))
-	switch {
-	case d.err == nil:
+	if d.err == nil {
 		return r, nil
-	case errors.Is(d.err, io.EOF), errors.Is(d.err, io.ErrUnexpectedEOF), fault.CodeOf(d.err) == fault.Internal:
-		return nil, fault.New(fault.Internal, "batch.row", "a row of the plan cannot be read: %w", d.err)
 	}
-	return nil, d.err
+	if _, ok := errors.AsType[*fault.Error](d.err); ok || fault.CodeOf(d.err) != fault.Internal {
+		return nil, d.err
+	}
+	return nil, errRow("%w", d.err)
 }
