@@ -36,7 +36,7 @@ func TestInTheCloud(t *testing.T) {
 		{"Firefly", TestFirefly}, {"TOPCAT", TestTOPCAT}, {"STILTS", TestSTILTS}, {"STILTSOverHTTP", TestSTILTSOverHTTP},
 		{"Pyvo", TestPyvo}, {"LinksInPyvo", TestLinksInPyvo}, {"LinksAsViewersReadThem", TestLinksAsViewersReadThem},
 		{"ExamplesAreWellFormed", TestExamplesAreWellFormed}, {"MultipartIsRead", TestMultipartIsRead}, {"LifeOfAJob", TestLifeOfAJob},
-		{"Owners", TestOwners}, {"ErrorTableValidates", TestErrorTableValidates},
+		{"Owners", TestOwners}, {"ErrorTableValidates", TestErrorTableValidates}, {"DocumentsValidate", TestDocumentsValidate},
 	} {
 		t.Run(test.name, test.run)
 	}

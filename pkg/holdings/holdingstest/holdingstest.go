@@ -55,10 +55,12 @@ type source struct {
 	modified         time.Time
 }
 
-func (s source) Name() string                                       { return s.name }
-func (s source) Size() int64                                        { return s.size }
-func (s source) Generation() string                                 { return s.generation }
-func (s source) ModTime() time.Time                                 { return s.modified }
+func (s source) Name() string       { return s.name }
+func (s source) Size() int64        { return s.size }
+func (s source) Generation() string { return s.generation }
+func (s source) ModTime() time.Time { return s.modified }
+
+// ReadAt is never called: a holding is made of an index, and reads no byte.
 func (s source) ReadAt(context.Context, []byte, int64) (int, error) { panic("read") }
 func (s source) Close() error                                       { return nil }
 
