@@ -211,13 +211,9 @@ func start(t *testing.T, program, address string, environment []string) {
 			t.Logf("%v:\n%s", environment, &log)
 		}
 	})
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if connection, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			connection.Close()
-			return
-		}
+	if err := child.Listens(address, time.Minute); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("a function does not listen on %s", address)
 }
 
 func get(t *testing.T, client *http.Client, address string) []byte {

@@ -15,8 +15,8 @@ import (
 // again.
 func TestKilledBatchGoesOn(t *testing.T) {
 	const n = 1000
-	data, log := filepath.Join(t.TempDir(), "data"), new(logBuffer)
-	s := start(t, data, "127.0.0.1:0", log)
+	data, log, listen := filepath.Join(t.TempDir(), "data"), new(logBuffer), freeAddress(t)
+	s := start(t, data, listen, log)
 	form := url.Values{"ID": {demoID}, "PHASE": {"RUN"}}
 	for i := range n - 2 { // with ID and PHASE as many as a request may have
 		form.Add("STAMP", fmt.Sprintf("%.5f %.5f 5 5", 150.10+0.0005*float64(i%40), 2.19+0.0005*float64(i/40)))
@@ -34,7 +34,7 @@ func TestKilledBatchGoesOn(t *testing.T) {
 		return kept > 0
 	})
 	s.kill()
-	start(t, data, strings.TrimPrefix(s.URL, "http://"), log)
+	start(t, data, listen, log)
 	if phase := waitForEnd(t, job); phase != "COMPLETED" {
 		t.Fatalf("the job ends %s: %s", phase, get(t, job+"/error").Body)
 	}

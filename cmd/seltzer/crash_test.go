@@ -40,8 +40,8 @@ func circles(n int) (circles []string) {
 func TestNoJobIsLostWhenTheServerIsKilled(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	log := new(logBuffer)
-	s := start(t, data, "127.0.0.1:0", log)
-	listen := strings.TrimPrefix(s.URL, "http://")
+	listen := freeAddress(t)
+	s := start(t, data, listen, log)
 	list, regions := s.URL+"/async", circles(24)
 
 	var made sync.Map // job URL → circle

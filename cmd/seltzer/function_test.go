@@ -3,7 +3,6 @@ package main
 import (
 	"net"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,33 +55,23 @@ func ask(t *testing.T, method, address string) answer {
 // startFunction runs a function and returns its URL when it answers.
 func startFunction(t *testing.T, program, target string, env ...string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address := freeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	child, err := outside.NewChild(program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(address)
-	cmd := exec.Command(program)
-	cmd.Env = append(cmd.Environ(), append(env, "FUNCTION_TARGET="+target, "PORT="+port)...)
+	child.Env = append(child.Environ(), append(env, "FUNCTION_TARGET="+target, "PORT="+port)...)
 	var out logBuffer
-	cmd.Stdout, cmd.Stderr = &lineWriter{&out}, &lineWriter{&out}
-	if err := cmd.Start(); err != nil {
+	child.Stdout, child.Stderr = &lineWriter{&out}, &lineWriter{&out}
+	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	for range 300 {
-		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			c.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
+	t.Cleanup(child.Kill)
+	if err := child.Listens(address, time.Minute); err != nil {
+		t.Fatalf("the function %s: %v\n%s", target, err, &out)
 	}
-	t.Fatalf("the function %s does not listen after half a minute:\n%s", target, &out)
-	return ""
+	return "http://" + address
 }
 
 // lineWriter adds what is written to a log.

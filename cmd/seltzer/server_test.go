@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/demo"
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 )
 
 // asSeltzer makes the test binary behave as the command seltzer, so that tests run the
@@ -143,6 +144,16 @@ func startCommand(t testing.TB, command func(context.Context, ...string) *exec.C
 		t.Fatalf("seltzer serve is not ready after a minute:\n%s", s.log)
 	}
 	return s
+}
+
+// freeAddress returns an address that a server may take, and take again after it ended.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	address, err := outside.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
 }
 
 // kill ends the server as kill -9 does.

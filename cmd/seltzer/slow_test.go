@@ -53,7 +53,7 @@ const slowID = "ivo://localhost/slow?starfield.fits"
 
 func slowServer(t *testing.T, a *slowArchive) *server {
 	t.Helper()
-	s := start(t, filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", new(logBuffer), "--archive", "slow="+a.URL+"/")
+	s := start(t, filepath.Join(t.TempDir(), "data"), freeAddress(t), new(logBuffer), "--archive", "slow="+a.URL+"/")
 	return s
 }
 

@@ -226,12 +226,10 @@ func (c *Cloud) Run(function string) error {
 		return err
 	}
 	c.children[function] = child
-	for end := time.Now().Add(startTime); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if connection, err := net.DialTimeout("tcp", c.addresses[function], time.Second); err == nil {
-			return connection.Close()
-		}
+	if err := child.Listens(c.addresses[function], startTime); err != nil {
+		return fmt.Errorf("the function %s: %w; its log says why", function, err)
 	}
-	return fmt.Errorf("the function %s does not listen on %s after %v; its log says why", function, c.addresses[function], startTime)
+	return nil
 }
 
 // Curl returns the shell command of a request that gives a small cutout.

@@ -187,16 +187,11 @@ func run(t *testing.T, program, function string, env []string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(child.Stop)
-	for range 300 {
-		if c, err := net.DialTimeout("tcp", address, time.Second); err == nil {
-			c.Close()
-			return "http://" + address
-		}
-		time.Sleep(100 * time.Millisecond)
+	if err := child.Listens(address, time.Minute); err != nil {
+		text, _ := os.ReadFile(log)
+		t.Fatalf("%s: %v\n%s", function, err, text)
 	}
-	text, _ := os.ReadFile(log)
-	t.Fatalf("%s does not listen after half a minute:\n%s", function, text)
-	return ""
+	return "http://" + address
 }
 
 func ask(t *testing.T, method, address string) int {
