@@ -145,7 +145,7 @@ func (r Range) Centre() (sky.Vec, bool) {
 }
 
 // Border returns the two parallels, but not one that is a pole, and the two meridians
-// unless the range holds all longitudes.
+// unless the range holds all longitudes. Of a range that is a pole alone it is that pole.
 func (r Range) Border() []Curve {
 	var border []Curve
 	for _, lat := range []float64{r.south, r.north} {
@@ -153,7 +153,7 @@ func (r Range) Border() []Curve {
 			border = append(border, func(t float64) sky.Vec { return sky.FromDegrees(r.from+r.width*t, lat) })
 		}
 	}
-	if !r.everyLon {
+	if !r.everyLon || r.south == r.north && len(border) == 0 {
 		for _, lon := range []float64{r.from, r.upto} {
 			border = append(border, func(t float64) sky.Vec { return sky.FromDegrees(lon, r.south+(r.north-r.south)*t) })
 		}

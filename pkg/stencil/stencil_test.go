@@ -141,6 +141,8 @@ func TestContains(t *testing.T) {
 		{"polygon: counter-clockwise", "POLYGON 12 36 14 36 14 34 12 34", 13, 35, true},
 		{"polygon around the pole", "POLYGON 0 80 120 80 240 80", 300, 89, true},
 		{"polygon around the pole, outside", "POLYGON 0 80 120 80 240 80", 60, 70, false},
+		{"a range that is a pole", "RANGE 0 360 90 90", 77, 90, true},
+		{"beside the pole", "RANGE 0 360 90 90", 77, 89.99999999999, false},
 		{"an octant", "POLYGON 0 0 90 0 0 90", 45, 35, true},
 		{"a corner of the octant", "POLYGON 0 0 90 0 0 90", 300, 90, true},
 		{"opposite to the octant", "POLYGON 0 0 90 0 0 90", 225, -35, false},
@@ -212,6 +214,14 @@ func anyDirection(t *rapid.T) sky.Vec {
 	return sky.Vec{X: h * c, Y: h * s, Z: z}
 }
 
+// beside draws a direction that is close to another, or is it.
+func beside(t *rapid.T, p sky.Vec) sky.Vec {
+	e, f := p.Perpendicular()
+	sa, ca := math.Sincos(rapid.Float64Range(0, 2*math.Pi).Draw(t, "angle beside"))
+	sf, cf := math.Sincos(math.Pow(10, rapid.Float64Range(-16, 0).Draw(t, "log angle beside")))
+	return p.Scale(cf).Add(e.Scale(sf * ca)).Add(f.Scale(sf * sa))
+}
+
 func TestTextRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := anyStencil(t)
@@ -220,6 +230,22 @@ func TestTextRoundTrip(t *testing.T) {
 			t.Fatalf("%s became %v, %v", s, again, err)
 		}
 	})
+}
+
+// No stencil but the whole sphere lacks a border: that of a point is the point.
+func TestEveryStencilHasABorder(t *testing.T) {
+	for _, text := range []string{"RANGE 0 360 90 90", "RANGE 0 360 -90 -90", "RANGE 10 20 90 90", "RANGE 10 10 20 20", "RANGE 0 360 89 90", "CIRCLE 0 90 1e-12"} {
+		s := mustParse(t, text)
+		border := s.Border()
+		if len(border) == 0 {
+			t.Errorf("%s has no border", text)
+		}
+		for _, c := range border {
+			if d := s.Distance(c(0.5)); d > 3*rounding {
+				t.Errorf("the border of %s lies outside by %g", text, d)
+			}
+		}
+	}
 }
 
 // The border belongs to the stencil, and directly beside it lie an inside and an outside.
@@ -244,6 +270,9 @@ func TestBorder(t *testing.T) {
 func TestDistance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, p := anyStencil(t), anyDirection(t)
+		if c, ok := s.Centre(); ok && rapid.Bool().Draw(t, "opposite") {
+			p = beside(t, c.Scale(-1))
+		}
 		d := s.Distance(p)
 		if (d == 0) != s.Contains(p) {
 			t.Fatalf("distance %g from %s, contains = %t", d, s, s.Contains(p))

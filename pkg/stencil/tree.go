@@ -116,10 +116,12 @@ func (p *Polygon) borderDistance(x sky.Vec, within float64) float64 {
 // nearVertex returns an upper bound of the angle from x to the nearest edge: that to the
 // nearest of some vertices.
 func (p *Polygon) nearVertex(x sky.Vec) float64 {
-	best, step := 4., max(1, len(p.v)/64)
+	best, near, step := math.Inf(1), 0, max(1, len(p.v)/64)
 	for i := 0; i < len(p.v); i += step {
 		d := x.Add(p.v[i].Scale(-1))
-		best = min(best, d.Dot(d))
+		if square := d.Dot(d); square < best {
+			best, near = square, i
+		}
 	}
-	return 2*math.Asin(min(1, math.Sqrt(best)/2)) + rounding
+	return x.Angle(p.v[near]) + rounding // a chord does not tell small angles beside 180° apart
 }
