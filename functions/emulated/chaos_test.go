@@ -460,13 +460,17 @@ func (c *chaos) strays(all map[string]*uws.Job) (outside, unnamed []string) {
 	return outside, unnamed
 }
 
-// destroyAll has all jobs reach their destruction, and sweeps until they are ARCHIVED or gone.
+// destroyAll has all jobs reach their destruction, those that were deleted the end of the day
+// for which their tombstones count, and sweeps until they are ARCHIVED or gone.
 func (c *chaos) destroyAll(all map[string]*uws.Job) {
 	c.t.Helper()
 	for id := range all {
 		c.update(id, func(now time.Time, j *uws.Job) {
 			if j.Phase != uws.Archived && !j.Deleted {
 				j.DestroyAt(now, 24*time.Hour)
+			}
+			if j.Deleted && j.Phase.Terminal() {
+				j.Ended = now.Add(-uws.Day)
 			}
 			j.LeaseUntil = time.Time{} // every worker has ended
 			if j.Phase.Terminal() && j.DueAt.After(now) && j.Phase != uws.Archived {
