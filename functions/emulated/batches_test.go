@@ -123,7 +123,7 @@ func (c *Cloud) ledger(t *testing.T, j *uws.Job) (rows []ledger.Row) {
 func waitForBatch(t *testing.T, store *firestorejobs.Store, id string, see func(*uws.Job)) *uws.Job {
 	t.Helper()
 	var last *uws.Job
-	for began := time.Now(); time.Since(began) < batchPatience; time.Sleep(200 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < batchPatience; time.Sleep(50 * time.Millisecond) {
 		j, err := store.Get(t.Context(), id)
 		if err != nil {
 			continue // not ordered yet
@@ -141,8 +141,9 @@ func waitForBatch(t *testing.T, store *firestorejobs.Store, id string, see func(
 // again and again while it cuts: each row comes into the manifest of results once, with what
 // is true of it, and who waits for it is told.
 func TestBatchIsKilled(t *testing.T) {
-	c := startCloud(t, Options{Sweep: 2 * time.Second})
+	c := startCloud(t, Options{Sweep: 2 * time.Second, Wired: true})
 	next, store := c.endings(t), c.openJobs(t)
+	storage := c.Wires["STORAGE_EMULATOR_HOST"]
 	const owner = "ada"
 	want := map[int64]ledger.Status{}
 	manifest := new(bytes.Buffer)
@@ -162,6 +163,7 @@ func TestBatchIsKilled(t *testing.T) {
 	c.storage.Put(BatchBucket, name, manifest.Bytes())
 	began := time.Now()
 	request := uws.NewID()
+	storage.Cut() // so that it does not plan before it is killed
 	for range 2 {
 		c.order(t, map[string]any{"manifest": name, "requestId": request, "options": map[string]string{"PACKAGE": "zip"}})
 	}
@@ -172,13 +174,14 @@ func TestBatchIsKilled(t *testing.T) {
 		if !c.found(t, raw, killed) {
 			return
 		}
-		time.Sleep(rand.N(200 * time.Millisecond))
+		time.Sleep(rand.N(100 * time.Millisecond))
 		c.Kill(bulk)
 		kills++
 		c.release(t, raw, store)
 		if err := c.Run(bulk); err != nil {
 			t.Fatal(err)
 		}
+		storage.Mend()
 	})
 	t.Logf("%d rows, %d kills, %v", *batchRows, kills, time.Since(began).Round(time.Second))
 	if kills < 2 {

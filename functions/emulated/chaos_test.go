@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,9 @@ type order struct {
 	fate    int
 }
 
+// end is how a job ended.
+type end struct{ how, results string }
+
 func (o *order) id() string { return o.url[strings.LastIndexByte(o.url, '/')+1:] }
 
 // chaos is a cloud in small under load and disturbance.
@@ -68,7 +72,7 @@ type chaos struct {
 	kills, terms, cuts int
 	wrong, lost, twice []string
 
-	seen map[string]string // how each job ended, as the store first showed it
+	seen map[string]end // how each job ended, as the store first showed it
 }
 
 // While clients make jobs the functions are killed, told to stop and cut off from the
@@ -76,7 +80,7 @@ type chaos struct {
 // when all jobs have ended it is counted what went wrong.
 func TestChaos(t *testing.T) {
 	courier := &Courier{Copies: 3, Delay: 200 * time.Millisecond, Lose: 0.05}
-	c := &chaos{t: t, want: map[string][]byte{}, seen: map[string]string{}, client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: still.CheckRedirect}}
+	c := &chaos{t: t, want: map[string][]byte{}, seen: map[string]end{}, client: &http.Client{Timeout: 30 * time.Second, CheckRedirect: still.CheckRedirect}}
 	c.Cloud = startCloud(t, Options{Sweep: 2 * time.Second, Courier: courier, Wired: true})
 	c.store, c.raw = c.openJobs(t), c.openRaw(t)
 	c.cutUndisturbed()
@@ -124,7 +128,7 @@ func TestChaos(t *testing.T) {
 		fmt.Fprintf(&table, "%7d  %s\n", r.n, r.what)
 		for i, f := range r.fault {
 			if i < 20 {
-				t.Errorf("%s: %s", r.what, f)
+				t.Errorf("%s: %s\n%s", r.what, f, c.told(f))
 			}
 		}
 	}
@@ -314,13 +318,17 @@ func (c *chaos) note(d *firestore.DocumentSnapshot) {
 	if err != nil || !j.Phase.Terminal() || j.Phase == uws.Archived {
 		return
 	}
-	end := fmt.Sprintf("%s at %v with %v", j.Phase, j.Ended.UTC(), j.Results)
+	now := end{fmt.Sprintf("%s at %v", j.Phase, j.Ended.UTC()), fmt.Sprint(j.Results)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if before, ok := c.seen[j.ID]; ok && before != end {
-		c.twice = append(c.twice, fmt.Sprintf("%s: %s, and then %s", j.ID, before, end))
+	before, ok := c.seen[j.ID]
+	if ok && j.Deleted && len(j.Results) == 0 { // they are destroyed first
+		now.results = before.results
 	}
-	c.seen[j.ID] = end
+	if ok && before != now {
+		c.twice = append(c.twice, fmt.Sprintf("%s: %v, and then %v", j.ID, before, now))
+	}
+	c.seen[j.ID] = now
 }
 
 // jobs reads all jobs of the store.
@@ -435,6 +443,22 @@ func (c *chaos) check(what, circle string, body []byte) {
 		defer c.mu.Unlock()
 		c.wrong = append(c.wrong, fmt.Sprintf("%s: %d bytes are not those of an undisturbed cut, %d", what, len(got), len(c.want[circle])))
 	}
+}
+
+// told returns what the functions told of the job that a text is about.
+func (c *chaos) told(text string) string {
+	log, err := os.ReadFile(c.options.Log.(*os.File).Name())
+	if err != nil {
+		return err.Error()
+	}
+	var lines []string
+	id := regexp.MustCompile(`\b[a-z2-7]{26}\b`).FindString(text)
+	for line := range strings.Lines(string(log)) {
+		if id != "" && strings.Contains(line, id) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[:min(len(lines), 50)], "")
 }
 
 // strays returns the objects that are under no job's prefix, and those that the job of their
