@@ -9,6 +9,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +25,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	"github.com/seltzer-soda/seltzer/pkg/ledger"
+	"github.com/seltzer-soda/seltzer/pkg/outside"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -329,5 +334,41 @@ func TestBatchesByEvent(t *testing.T) {
 		if text := next(); !told[text] {
 			t.Errorf("told was %s", text)
 		}
+	}
+}
+
+// What scripts/emulators prints works as it is pasted: a batch by its topic, and one by gcloud.
+func TestPastedCommands(t *testing.T) {
+	c := startCloud(t, Options{Sweep: 2 * time.Second})
+	paste := func(command string) string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "bash", "-ec", c.Exports()+"\n"+command)
+		cmd.Dir = filepath.Join("..", "..")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", command, err, out)
+		}
+		return string(out)
+	}
+	if out := paste(c.Submit()); !strings.Contains(out, "COMPLETED: 3 cut, 0 empty, 0 failed of 3") {
+		t.Errorf("%s\nsays\n%s", c.Submit(), out)
+	}
+	outside.Tool(t, "gcloud")
+	rows := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(rows, fmt.Appendf(nil, "ID,ra,dec\n%s,150.1163,2.2058\n", starfield), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := paste("scripts/submit-batch '" + rows + `' "$MANIFESTS" "$TOPIC" STAMP=16`)
+	var sent struct {
+		RequestID string `json:"requestId"`
+	}
+	if err := json.Unmarshal([]byte(out[max(0, strings.Index(out, `{"manifest"`)):]), &sent); err != nil {
+		t.Fatalf("%v in\n%s", err, out)
+	}
+	store := c.openJobs(t)
+	if j := waitForBatch(t, store, batch.RequestedID(sent.RequestID), func(*uws.Job) {}); j.Phase != uws.Completed || j.Owner != "" || j.Tally.Done != 1 {
+		t.Errorf("the batch by gcloud is %s, of %q: %+v %+v", j.Phase, j.Owner, j.Tally, j.Failure)
 	}
 }

@@ -20,11 +20,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"time"
 
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
 	"github.com/seltzer-soda/seltzer/pkg/archive"
+	"github.com/seltzer-soda/seltzer/pkg/batch"
 	"github.com/seltzer-soda/seltzer/pkg/demo"
 	"github.com/seltzer-soda/seltzer/pkg/objects/gcstest"
 	"github.com/seltzer-soda/seltzer/pkg/outside"
@@ -167,7 +169,7 @@ func writeKey(file string) (*rsa.PrivateKey, error) {
 	return key, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
 }
 
-// fillArchive puts the demo archive into its bucket.
+// fillArchive puts the demo archive into its bucket, and a manifest into that of manifests.
 func (c *Cloud) fillArchive(ctx context.Context) error {
 	c.storage.CreateBucket(ArchiveBucket)
 	c.storage.CreateBucket(resultsBucket)
@@ -183,6 +185,11 @@ func (c *Cloud) fillArchive(ctx context.Context) error {
 		}
 		c.storage.Put(ArchiveBucket, Archive+"/"+name, data)
 	}
+	rows := "ID,ra,dec,label\n"
+	for i, dec := range []float64{2.2048, 2.2058, 2.2068} {
+		rows += fmt.Sprintf("%sstarfield.fits,150.1163,%g,star %d\n", archive.Prefix(Authority, Archive), dec, i+1)
+	}
+	c.storage.Put(BatchBucket, stars, []byte(rows))
 	return nil
 }
 
@@ -236,6 +243,24 @@ func (c *Cloud) Run(function string) error {
 func (c *Cloud) Curl() string {
 	id := archive.Prefix(Authority, Archive) + "starfield.fits"
 	return fmt.Sprintf("curl -sSfL -G '%s/sync' --data-urlencode 'ID=%s' --data-urlencode 'CIRCLE=150.1163 2.2058 0.0036' -o cutout.fits", c.URL, id)
+}
+
+// Exports returns shell commands after which programs find this cloud: its emulators, where
+// Google's clients look for them, and its names.
+func (c *Cloud) Exports() string {
+	return fmt.Sprintf("export FIRESTORE_EMULATOR_HOST=%s PUBSUB_EMULATOR_HOST=%s STORAGE_EMULATOR_HOST=%s\n"+
+		"export PROJECT=%s TOPIC=projects/%s/topics/%s ARCHIVE=gs://%s/%s MANIFESTS=gs://%s/%s RESULTS=gs://%s",
+		os.Getenv("FIRESTORE_EMULATOR_HOST"), os.Getenv("PUBSUB_EMULATOR_HOST"), c.storage.API,
+		c.project, c.project, batchTopic, ArchiveBucket, Archive, BatchBucket, path.Clean(batch.Folder("")), resultsBucket)
+}
+
+// stars is a manifest that lies in the folder of who has no name, as everybody here.
+var stars = batch.Folder("") + batch.Kept + "stars.csv"
+
+// Submit returns the shell command that asks for the cutouts of a small manifest by the topic,
+// and waits for them. It wants what Exports says, and the root of the repository.
+func (c *Cloud) Submit() string {
+	return fmt.Sprintf(`go run ./cmd/seltzer submit %s --stored -o STAMP=16 --topic "$TOPIC" --url %s --watch`, stars, c.URL)
 }
 
 // Process returns the process group of a function.

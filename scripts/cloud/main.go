@@ -26,5 +26,6 @@ func main() {
 	defer c.Close()
 	fmt.Printf("listening on %s\n", c.URL)
 	fmt.Printf("try: %s\n", c.Curl())
+	fmt.Printf("\na batch by its topic, from another shell at the root of the repository:\n\n%s\n%s\n", c.Exports(), c.Submit())
 	<-ctx.Done()
 }
