@@ -114,15 +114,20 @@ func startEmulator(variable, jar string, args func(jar, port string) []string) (
 		return "", err
 	}
 	child.Stdout, child.Stderr = out, out
-	if err := child.Start(); err != nil {
+	// Nobody waits for it: it ends with this process, whose tests look for goroutines that are left.
+	if err := child.Cmd.Start(); err != nil {
 		return "", err
 	}
+	running = append(running, child)
 	if err := answers(host); err != nil {
 		log, _ := os.ReadFile(out.Name())
 		return "", fmt.Errorf("%s does not start: %w\n%s", filepath.Base(path), err, bytes.TrimSpace(log))
 	}
 	return host, os.Setenv(variable, host)
 }
+
+// running keeps the emulators' inputs from the garbage collector, which would close them.
+var running []*Child
 
 // sdkFile returns the path of a file below platform/ of the Google Cloud SDK.
 func sdkFile(pattern string) (string, error) {
