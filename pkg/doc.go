@@ -24,7 +24,7 @@
 //	objects/drivers  objects/gcstest         archives in gs:// and s3:// · Cloud Storage for tests
 //	holdings                                 what a service holds, and which images hold a position
 //	jobstore  queue  signing  archive → objects                      ports, each beside its contract suite
-//	sqlitedb                                 the one SQLite file: durability and group commit
+//	sqlitedb  firestoredb                    the one SQLite file: durability and group commit · what stores in Firestore share
 //	footprint                                where on the sky the images of a file are
 //	cutout                                   plans and extracts pixels, cards, provenance
 //	manifest  pack  ledger                   rows of a batch in · packages of its cutouts · what became of each row

@@ -3,7 +3,6 @@ package firestoreholdings
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -13,14 +12,9 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
 	"github.com/seltzer-soda/seltzer/pkg/holdings"
-)
-
-// Limits of documents. Firestore takes 1 MiB for a document and 10 MiB for a commit.
-const (
-	MaxDocument = 700_000   // bytes of headers in one document
-	MaxCommit   = 4_000_000 // bytes of the headers of one holding
 )
 
 // document is a holding as it stands in Firestore.
@@ -66,10 +60,10 @@ func newDocument(h *holdings.Holding) (*document, error) {
 		ID: h.ID, Collection: h.Collection, Object: h.Object, Generation: h.Generation, Size: h.Size, Modified: h.Modified, Cells: signed(h.Cells),
 	}
 	switch {
-	case len(headers) > MaxCommit:
-		return nil, fault.New(fault.TooLarge, "firestoreholdings", "the headers of %s take %d bytes when packed; the store takes %d", h.ID, len(headers), MaxCommit)
-	case len(headers) > MaxDocument:
-		d.pieces = slices.Collect(slices.Chunk(headers, MaxDocument))
+	case len(headers) > firestoredb.MaxCommit:
+		return nil, fault.New(fault.TooLarge, "firestoreholdings", "the headers of %s take %d bytes when packed; the store takes %d", h.ID, len(headers), firestoredb.MaxCommit)
+	case len(headers) > firestoredb.MaxDocument:
+		d.pieces = slices.Collect(slices.Chunk(headers, firestoredb.MaxDocument))
 		d.Parts = len(d.pieces)
 	default:
 		d.Headers = headers
@@ -101,9 +95,9 @@ func (s *Store) decode(ctx context.Context, snapshot *firestore.DocumentSnapshot
 	}
 	headers := d.Headers
 	if d.Parts > 0 {
-		pieces, err := s.client.GetAll(ctx, s.parts(snapshot.Ref, d.Parts))
+		pieces, err := s.client.GetAll(ctx, firestoredb.Pieces(snapshot.Ref, parts, d.Parts))
 		if err != nil {
-			return nil, failed(err, "Get", "the headers of a holding cannot be read")
+			return nil, firestoredb.Failed(err, "firestoreholdings.Get", "the headers of a holding cannot be read")
 		}
 		for _, piece := range pieces {
 			var p part
@@ -126,13 +120,6 @@ func (s *Store) decode(ctx context.Context, snapshot *firestore.DocumentSnapshot
 	return h, nil
 }
 
-func (s *Store) parts(ref *firestore.DocumentRef, n int) (refs []*firestore.DocumentRef) {
-	for i := range n {
-		refs = append(refs, ref.Collection(parts).Doc(fmt.Sprint(i)))
-	}
-	return refs
-}
-
 // reading is a document as it was read.
 type reading struct {
 	document
@@ -149,14 +136,14 @@ func (r *reading) generation() string {
 
 // read reads a document, without its parts; nil if there is none.
 func (s *Store) read(ctx context.Context, id string) (*reading, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	snapshot, err := s.ref(id).Get(ctx)
 	if status.Code(err) == codes.NotFound {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, failed(err, "read", "the store of holdings cannot be read")
+		return nil, firestoredb.Failed(err, "firestoreholdings.read", "the store of holdings cannot be read")
 	}
 	r := &reading{updated: snapshot.UpdateTime}
 	if err := snapshot.DataTo(&r.document); err != nil {
@@ -168,7 +155,7 @@ func (s *Store) read(ctx context.Context, id string) (*reading, error) {
 // commit writes d, which is nil to remove the holding, in place of what was read, which is
 // nil if there was nothing. Long headers move in the same commit.
 func (s *Store) commit(ctx context.Context, id string, old *reading, d *document) error {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	ref := s.ref(id)
 	had, kept := 0, 0
@@ -189,13 +176,8 @@ func (s *Store) commit(ctx context.Context, id string, old *reading, d *document
 		default: // Set takes no condition: the first write brings it
 			err = errors.Join(tx.Update(ref, []firestore.Update{{Path: "id", Value: d.ID}}, firestore.LastUpdateTime(old.updated)), tx.Set(ref, d))
 		}
-		for i, document := range s.parts(ref, max(had, kept)) {
-			if i < kept {
-				err = errors.Join(err, tx.Set(document, part{Generation: d.Generation, Headers: d.pieces[i]}))
-			} else {
-				err = errors.Join(err, tx.Delete(document))
-			}
-		}
-		return err
+		return errors.Join(err, firestoredb.SetPieces(tx, ref, parts, had, kept, func(i int) any {
+			return part{Generation: d.Generation, Headers: d.pieces[i]}
+		}))
 	}, firestore.MaxAttempts(1))
 }

@@ -1,8 +1,8 @@
 // Package firestoreholdings keeps holdings in Google Cloud Firestore.
 //
 // A holding is one document of the collection [Collection], named by a hash of its ID. What
-// its headers say stands in it, or above [MaxDocument] bytes in documents below it, written
-// by the same commit. A write is a compare-and-set on the document's time of update.
+// its headers say stands in it, or above [firestoredb.MaxDocument] bytes in documents below
+// it, written by the same commit. A write is a compare-and-set on the document's time of update.
 //
 // The indexes that the queries need, and the fields that must not be indexed one by one,
 // are in indexes.json, in the form of Firebase's firestore.indexes.json. Cells are an array,
@@ -16,10 +16,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
-	"math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 
 	"cloud.google.com/go/firestore"
 	"github.com/golang/geo/s2"
@@ -28,6 +26,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/holdings"
 )
 
@@ -40,11 +39,10 @@ var Indexes []byte
 const Collection = "holdings"
 
 const (
-	callTime    = 20 * time.Second // for one call, with the client's own repetitions
-	patience    = 10               // how often a write is tried, against other writers or after answers that were lost
-	cellsAtOnce = 30               // that a query takes
-	queries     = 16               // at the same time
-	page        = 500              // holdings that are listed at once
+	patience    = 10  // how often a write is tried, against other writers or after answers that were lost
+	cellsAtOnce = 30  // that a query takes
+	queries     = 16  // at the same time
+	page        = 500 // holdings that are listed at once
 )
 
 // Config says where the holdings are.
@@ -80,34 +78,9 @@ func (s *Store) ref(id string) *firestore.DocumentRef {
 	return s.client.Collection(Collection).Doc(hex.EncodeToString(sum[:20]))
 }
 
-// failed gives an error of Firestore a kind; one that has a kind already keeps it.
-func failed(err error, op, sentence string) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	kind := fault.Internal
-	if uncertain(err) {
-		kind = fault.Unavailable
-	}
-	return fault.Wrap(err, kind, "firestoreholdings."+op, "%s", sentence)
-}
-
-// uncertain reports whether asking again may help. A write that ends with such an error may
-// have been done.
-func uncertain(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Aborted, codes.ResourceExhausted, codes.Internal, codes.Unknown:
-		return true
-	}
-	return false
-}
-
 // Get implements [holdings.Store].
 func (s *Store) Get(ctx context.Context, ids ...string) (map[string]*holdings.Holding, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	found := map[string]*holdings.Holding{}
 	var refs []*firestore.DocumentRef
@@ -124,7 +97,7 @@ func (s *Store) Get(ctx context.Context, ids ...string) (map[string]*holdings.Ho
 			err = context.DeadlineExceeded
 		}
 		if err != nil {
-			return nil, failed(err, "Get", "the holdings cannot be read")
+			return nil, firestoredb.Failed(err, "firestoreholdings.Get", "the holdings cannot be read")
 		}
 		refs = nil
 		for _, snapshot := range snapshots {
@@ -152,7 +125,7 @@ func (s *Store) Put(ctx context.Context, h *holdings.Holding, seen string) (kept
 		return false, err
 	}
 	for try := range patience {
-		if err = pause(ctx, try); err != nil {
+		if err = firestoredb.Pause(ctx, try); err != nil {
 			break
 		}
 		var old *reading
@@ -172,7 +145,7 @@ func (s *Store) Put(ctx context.Context, h *holdings.Holding, seen string) (kept
 			break
 		}
 	}
-	return false, failed(err, "Put", "the holding cannot be written")
+	return false, firestoredb.Failed(err, "firestoreholdings.Put", "the holding cannot be written")
 }
 
 // retry reports whether a commit may go better the next time: another was first, or nobody
@@ -182,27 +155,13 @@ func retry(err error) bool {
 	case codes.FailedPrecondition, codes.AlreadyExists, codes.NotFound:
 		return true
 	}
-	return uncertain(err)
-}
-
-// pause waits before a repetition, at random, so that writers do not meet again.
-func pause(ctx context.Context, try int) error {
-	if try == 0 {
-		return ctx.Err()
-	}
-	select {
-	// #nosec G404 -- a pause is no secret
-	case <-time.After(rand.N(5 * time.Millisecond << min(try, 6))):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return firestoredb.Uncertain(err)
 }
 
 // Delete implements [holdings.Store].
 func (s *Store) Delete(ctx context.Context, id, generation string) (err error) {
 	for try := range patience {
-		if err = pause(ctx, try); err != nil {
+		if err = firestoredb.Pause(ctx, try); err != nil {
 			break
 		}
 		var old *reading
@@ -217,7 +176,7 @@ func (s *Store) Delete(ctx context.Context, id, generation string) (err error) {
 		}
 	}
 	if err != nil {
-		return failed(err, "Delete", "the holding cannot be deleted")
+		return firestoredb.Failed(err, "firestoreholdings.Delete", "the holding cannot be deleted")
 	}
 	return nil
 }
@@ -228,7 +187,7 @@ func (s *Store) List(ctx context.Context, collection string) iter.Seq2[*holdings
 		for last := ""; ; {
 			some, err := s.page(ctx, collection, last)
 			if err != nil {
-				yield(nil, failed(err, "List", "the holdings cannot be listed"))
+				yield(nil, firestoredb.Failed(err, "firestoreholdings.List", "the holdings cannot be listed"))
 				return
 			}
 			for _, h := range some {
@@ -245,7 +204,7 @@ func (s *Store) List(ctx context.Context, collection string) iter.Seq2[*holdings
 }
 
 func (s *Store) page(ctx context.Context, collection, last string) (some []*holdings.Holding, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	snapshots, err := s.listed(collection, last).Documents(ctx).GetAll()
 	if err != nil {
@@ -278,7 +237,7 @@ func (s *Store) At(ctx context.Context, cells []s2.CellID) (map[s2.CellID][]hold
 	g.SetLimit(queries)
 	for some := range slices.Chunk(signed(cells), cellsAtOnce) {
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, callTime)
+			ctx, cancel := firestoredb.Bound(ctx)
 			defer cancel()
 			snapshots, err := s.at(some).Documents(ctx).GetAll()
 			if err != nil {
@@ -302,7 +261,7 @@ func (s *Store) At(ctx context.Context, cells []s2.CellID) (map[s2.CellID][]hold
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, failed(err, "At", "the holdings of cells cannot be read")
+		return nil, firestoredb.Failed(err, "firestoreholdings.At", "the holdings of cells cannot be read")
 	}
 	return found, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,16 +14,15 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
-// Limits of documents. Firestore takes 1 MiB for a document and 10 MiB for a commit.
-const (
-	MaxDocument = 700_000   // bytes of JSON of one document
-	MaxCommit   = 4_000_000 // bytes of JSON of a job with its list of results
-	MaxListed   = 500       // results that stand in the job's own document, and in each of the list's
-)
+// MaxListed is how many results stand in the job's own document, and in each of the list's.
+// JSON of one document has [firestoredb.MaxDocument] bytes at most, that of a job with its
+// list of results [firestoredb.MaxCommit].
+const MaxListed = 500
 
 // document is a job as it stands in Firestore. Sync jobs, parts of batches and deleted ones have no field
 // listed, so they take no room in the indexes of lists, whose order of time is what limits
@@ -93,9 +91,9 @@ func newDocument(j *uws.Job, write string) (*document, error) {
 	if d.Job, err = encode(j.ID, &short); err != nil {
 		return nil, err
 	}
-	if size += len(d.Job); size > MaxCommit {
+	if size += len(d.Job); size > firestoredb.MaxCommit {
 		return nil, fault.New(fault.TooLarge, "firestorejobs", "the job %s has %d results of %d bytes; the store takes %d bytes for one job: ask for fewer in one job",
-			j.ID, len(j.Results), size, MaxCommit)
+			j.ID, len(j.Results), size, firestoredb.MaxCommit)
 	}
 	return d, nil
 }
@@ -105,8 +103,8 @@ func encode(id string, value any) (string, error) {
 	if err != nil {
 		return "", fault.New(fault.Internal, "firestorejobs", "job %s cannot be written as JSON: %w", id, err)
 	}
-	if len(text) > MaxDocument {
-		return "", fault.New(fault.TooLarge, "firestorejobs", "the job %s takes %d bytes; the store takes %d: ask for less in one job", id, len(text), MaxDocument)
+	if len(text) > firestoredb.MaxDocument {
+		return "", fault.New(fault.TooLarge, "firestorejobs", "the job %s takes %d bytes; the store takes %d: ask for less in one job", id, len(text), firestoredb.MaxDocument)
 	}
 	return string(text), nil
 }
@@ -181,7 +179,7 @@ func (s *Store) read(ctx context.Context, id string) (*reading, error) {
 	if !names(id) {
 		return nil, missing(id)
 	}
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	for {
 		snapshot, err := s.ref(s.client, id).Get(ctx)
@@ -189,7 +187,7 @@ func (s *Store) read(ctx context.Context, id string) (*reading, error) {
 			return nil, missing(id)
 		}
 		if err != nil {
-			return nil, failed(err, "read", "the job cannot be read")
+			return nil, firestoredb.Failed(err, "firestorejobs.read", "the job cannot be read")
 		}
 		r, err := s.decode(ctx, snapshot)
 		if !errors.Is(err, errMoved) {
@@ -220,9 +218,9 @@ func (s *Store) decode(ctx context.Context, snapshot *firestore.DocumentSnapshot
 
 // results reads the list of results that belongs to a document.
 func (s *Store) results(ctx context.Context, id string, d document) (all []uws.Result, err error) {
-	pieces, err := s.client.GetAll(ctx, s.lists(id, d.Parts))
+	pieces, err := s.client.GetAll(ctx, firestoredb.Pieces(s.ref(s.client, id), parts, d.Parts))
 	if err != nil {
-		return nil, failed(err, "read", "the results of the job cannot be read")
+		return nil, firestoredb.Failed(err, "firestorejobs.read", "the results of the job cannot be read")
 	}
 	for _, snapshot := range pieces {
 		var p part
@@ -243,13 +241,6 @@ func (s *Store) results(ctx context.Context, id string, d document) (all []uws.R
 		all = append(all, some...)
 	}
 	return all, nil
-}
-
-func (s *Store) lists(id string, n int) (refs []*firestore.DocumentRef) {
-	for i := range n {
-		refs = append(refs, s.ref(s.client, id).Collection(parts).Doc(fmt.Sprint(i)))
-	}
-	return refs
 }
 
 // commit writes d, which is nil to remove the job, in place of what was read, which is nil
@@ -284,13 +275,8 @@ func (s *Store) commit(ctx context.Context, id string, old *reading, d *document
 		default:
 			kept, err = d.Parts, tx.Update(ref, d.fields(), firestore.LastUpdateTime(old.updated))
 		}
-		for i, document := range s.lists(id, max(had, kept)) {
-			if i < kept {
-				err = errors.Join(err, tx.Set(document, part{Revision: d.Revision, Results: d.lists[i], PurgeAfter: d.PurgeAfter}))
-			} else {
-				err = errors.Join(err, tx.Delete(document))
-			}
-		}
-		return err
+		return errors.Join(err, firestoredb.SetPieces(tx, ref, parts, had, kept, func(i int) any {
+			return part{Revision: d.Revision, Results: d.lists[i], PurgeAfter: d.PurgeAfter}
+		}))
 	}, firestore.MaxAttempts(1))
 }

@@ -33,6 +33,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -47,8 +48,7 @@ const (
 	checks                = "checks" // of the documents that Check writes
 	WatchersPerConnection = 80       // one connection carries about 100 streams, and then hangs
 
-	callTime = 20 * time.Second // for one call, with the client's own repetitions
-	keep     = 30 * time.Second // a connection that is silent for so long is asked whether it lives
+	keep = 30 * time.Second // a connection that is silent for so long is asked whether it lives
 )
 
 // Config says where the jobs are.
@@ -101,39 +101,6 @@ func (s *Store) ref(client *firestore.Client, id string) *firestore.DocumentRef 
 	return client.Collection(Collection).Doc(id)
 }
 
-// failed gives an error of Firestore a kind; one that has a kind already keeps it.
-func failed(err error, op, sentence string) error {
-	if _, ok := errors.AsType[*fault.Error](err); ok {
-		return err
-	}
-	kind := fault.Internal
-	if uncertain(err) {
-		kind = fault.Unavailable
-	}
-	return fault.Wrap(err, kind, "firestorejobs."+op, "%s", sentence)
-}
-
-// uncertain reports whether asking again may help. A write that ends with such an error may
-// have been done.
-func uncertain(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return true
-	}
-	if e, ok := errors.AsType[*fault.Error](err); ok {
-		return e.Code == fault.Unavailable
-	}
-	switch status.Code(err) {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Aborted, codes.ResourceExhausted, codes.Internal, codes.Unknown:
-		return true
-	}
-	return false
-}
-
-// bound gives one call its time.
-func bound(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, callTime)
-}
-
 // Create implements [jobstore.Store].
 func (s *Store) Create(ctx context.Context, j *uws.Job) error {
 	first := j.Clone()
@@ -142,7 +109,7 @@ func (s *Store) Create(ctx context.Context, j *uws.Job) error {
 	if err != nil {
 		return err
 	}
-	bounded, cancel := bound(ctx)
+	bounded, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	err = s.commit(bounded, first.ID, nil, d)
 	if status.Code(err) == codes.AlreadyExists {
@@ -156,7 +123,7 @@ func (s *Store) Create(ctx context.Context, j *uws.Job) error {
 		return nil // the client asked again after a lost answer, or the caller did
 	}
 	if err != nil {
-		return failed(err, "Create", "the job cannot be written")
+		return firestoredb.Failed(err, "firestorejobs.Create", "the job cannot be written")
 	}
 	return nil
 }
@@ -182,8 +149,8 @@ func (s *Store) Update(ctx context.Context, id string, change func(now time.Time
 	name := uws.NewID()
 	failures := 0
 	for try := range patience {
-		if err := pause(ctx, try); err != nil {
-			return nil, failed(err, "Update", "the job was not written in time")
+		if err := firestoredb.Pause(ctx, try); err != nil {
+			return nil, firestoredb.Failed(err, "firestorejobs.Update", "the job was not written in time")
 		}
 		r, err := s.read(ctx, id)
 		if err != nil {
@@ -203,7 +170,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(now time.Time
 		if err != nil {
 			return nil, err
 		}
-		bounded, cancel := bound(ctx)
+		bounded, cancel := firestoredb.Bound(ctx)
 		err = s.commit(bounded, id, r, d)
 		cancel()
 		switch code := status.Code(err); {
@@ -212,26 +179,13 @@ func (s *Store) Update(ctx context.Context, id string, change func(now time.Time
 		case code == codes.NotFound:
 			return nil, missing(id)
 		case code == codes.FailedPrecondition, code == codes.Aborted: // another was first, or this one the time before
-		case failures < lost && ctx.Err() == nil && uncertain(err):
+		case failures < lost && ctx.Err() == nil && firestoredb.Uncertain(err):
 			failures++
 		default:
-			return nil, failed(err, "Update", "the job cannot be written")
+			return nil, firestoredb.Failed(err, "firestorejobs.Update", "the job cannot be written")
 		}
 	}
 	return nil, fault.New(fault.Unavailable, "firestorejobs.Update", "too many write to the job %s at once; ask again later", id)
-}
-
-// pause waits before a repetition, at random, so that writers do not meet again.
-func pause(ctx context.Context, try int) error {
-	if try == 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-time.After(rand.N(5 * time.Millisecond << min(try, 6))): // #nosec G404 -- spreads retries
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Purge implements [jobstore.Store].
@@ -243,20 +197,20 @@ func (s *Store) Purge(ctx context.Context, id string, revision int64) error {
 	if err != nil {
 		return err
 	}
-	bounded, cancel := bound(ctx)
+	bounded, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	err = s.commit(bounded, id, r, nil)
 	switch status.Code(err) {
 	case codes.OK, codes.NotFound, codes.FailedPrecondition:
 		return nil
 	}
-	return failed(err, "Purge", "the job cannot be purged")
+	return firestoredb.Failed(err, "firestorejobs.Purge", "the job cannot be purged")
 }
 
 // Check implements [jobstore.Store]. It writes to one of some documents at random: one
 // document takes about a write a second.
 func (s *Store) Check(ctx context.Context) error {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	d := s.client.Collection(checks).Doc(strconv.Itoa(rand.IntN(uws.Shards))) // #nosec G404 -- spreads writes
 	if _, err := d.Set(ctx, map[string]any{"at": firestore.ServerTimestamp}); err != nil {
@@ -291,7 +245,7 @@ func (p *pool) join() (client *firestore.Client, leave func(), err error) {
 		}
 		if l.client == nil {
 			if l.client, err = p.dial(); err != nil {
-				return nil, nil, failed(err, "Watch", "no further connection to the store of jobs can be opened")
+				return nil, nil, firestoredb.Failed(err, "firestorejobs.Watch", "no further connection to the store of jobs can be opened")
 			}
 		}
 		l.watchers++

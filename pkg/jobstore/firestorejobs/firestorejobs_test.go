@@ -13,19 +13,19 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb/firestoredbtest"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/jobstoretest"
-	"github.com/seltzer-soda/seltzer/pkg/outside"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open returns an empty store: each project of the emulator is a database of its own.
+// open returns an empty store.
 func open(t testing.TB, connections int) *Store {
 	t.Helper()
-	outside.Firestore(t)
-	s, err := Open(t.Context(), Config{Project: "test-" + uws.NewID(), Connections: connections})
+	s, err := Open(t.Context(), Config{Project: firestoredbtest.Project(t), Connections: connections})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,12 +126,12 @@ func TestLongListsOfResults(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	s := open(t, 0)
 	large := newJob()
-	large.Params[0].Value = strings.Repeat("x", MaxDocument)
+	large.Params[0].Value = strings.Repeat("x", firestoredb.MaxDocument)
 	if err := s.Create(t.Context(), large); !errors.Is(err, fault.TooLarge) {
 		t.Errorf("Create: %v, want %s", err, fault.TooLarge)
 	}
 	fits := newJob()
-	fits.Params[0].Value = strings.Repeat("x", MaxDocument-2000)
+	fits.Params[0].Value = strings.Repeat("x", firestoredb.MaxDocument-2000)
 	create(t, s, fits)
 	for name, change := range map[string]func(j *uws.Job){
 		"parameters": func(j *uws.Job) { j.Params = append(j.Params, large.Params...) },

@@ -10,6 +10,7 @@ import (
 	"cloud.google.com/go/firestore/apiv1/firestorepb"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -56,7 +57,7 @@ func (s *Store) due(shard, limit int, now time.Time) firestore.Query {
 
 // Parts implements [jobstore.Store]. Firestore adds up, from an index of the fields.
 func (s *Store) Parts(ctx context.Context, batch string) (jobstore.Parts, error) {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	q := s.parts(batch)
 	sum := q.NewAggregationQuery()
@@ -65,7 +66,7 @@ func (s *Store) Parts(ctx context.Context, batch string) (jobstore.Parts, error)
 	}
 	got, err := sum.Get(ctx)
 	if err != nil {
-		return jobstore.Parts{}, failed(err, "Parts", "the parts of the batch cannot be counted")
+		return jobstore.Parts{}, firestoredb.Failed(err, "firestorejobs.Parts", "the parts of the batch cannot be counted")
 	}
 	n := func(name string) int64 {
 		v, _ := got[name].(*firestorepb.Value)
@@ -83,22 +84,22 @@ func (s *Store) parts(batch string) firestore.Query {
 
 // clock asks Firestore for its time, by reading a document that is not there.
 func (s *Store) clock(ctx context.Context) (time.Time, error) {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	none := s.client.Collection(checks).Doc("clock")
 	snapshots, err := s.client.GetAll(ctx, []*firestore.DocumentRef{none})
 	if err != nil {
-		return time.Time{}, failed(err, "Due", "the clock of the store of jobs cannot be read")
+		return time.Time{}, firestoredb.Failed(err, "firestorejobs.Due", "the clock of the store of jobs cannot be read")
 	}
 	return snapshots[0].ReadTime.UTC(), nil
 }
 
 func (s *Store) collect(ctx context.Context, op string, q firestore.Query) (jobs []*uws.Job, err error) {
-	bounded, cancel := bound(ctx)
+	bounded, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	found, err := q.Documents(bounded).GetAll()
 	if err != nil {
-		return nil, failed(err, op, "the jobs cannot be listed")
+		return nil, firestoredb.Failed(err, "firestorejobs."+op, "the jobs cannot be listed")
 	}
 	for _, snapshot := range found {
 		r, err := s.decode(bounded, snapshot)

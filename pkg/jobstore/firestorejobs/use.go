@@ -11,6 +11,7 @@ import (
 	"google.golang.org/api/iterator"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -85,16 +86,16 @@ func (s *Store) countLive(ctx context.Context, owner string) (jobstore.Use, erro
 
 // before counts the live jobs of j's owner that were written before j.
 func (s *Store) before(ctx context.Context, j *uws.Job) (jobstore.Use, error) {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	u := jobstore.Use{Owner: j.Owner}
 	own, err := s.ref(s.client, j.ID).Get(ctx)
 	if err != nil {
-		return u, failed(err, "CreateWithin", "the job cannot be read")
+		return u, firestoredb.Failed(err, "firestorejobs.CreateWithin", "the job cannot be read")
 	}
 	others, err := s.live(j.Owner).Select("rows").Documents(ctx).GetAll()
 	if err != nil {
-		return u, failed(err, "CreateWithin", "the jobs cannot be counted")
+		return u, firestoredb.Failed(err, "firestorejobs.CreateWithin", "the jobs cannot be counted")
 	}
 	for _, o := range others {
 		if c := o.CreateTime.Compare(own.CreateTime); c < 0 || c == 0 && o.Ref.ID < j.ID {
@@ -110,11 +111,11 @@ func (s *Store) before(ctx context.Context, j *uws.Job) (jobstore.Use, error) {
 
 // count returns how many documents a query finds, and the sum of one of their fields.
 func count(ctx context.Context, q firestore.Query, field string) (counts [2]int64, err error) {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	values, err := q.NewAggregationQuery().WithCount("count").WithSum(field, "sum").Get(ctx)
 	if err != nil {
-		return counts, failed(err, "Use", "the jobs cannot be counted")
+		return counts, firestoredb.Failed(err, "firestorejobs.Use", "the jobs cannot be counted")
 	}
 	for i, name := range []string{"count", "sum"} {
 		v, ok := values[name].(*pb.Value)
@@ -164,7 +165,7 @@ func (s *Store) Freed(ctx context.Context, owner string, since time.Time, bytes 
 
 // each reads what a query finds, of each document what is counted, until f has seen enough.
 func (s *Store) each(ctx context.Context, q firestore.Query, f func(document) (more bool)) error {
-	ctx, cancel := bound(ctx)
+	ctx, cancel := firestoredb.Bound(ctx)
 	defer cancel()
 	found := q.Select("owner", "rows", "ended", "made").Documents(ctx)
 	defer found.Stop()
@@ -174,7 +175,7 @@ func (s *Store) each(ctx context.Context, q firestore.Query, f func(document) (m
 			return nil
 		}
 		if err != nil {
-			return failed(err, "Use", "the jobs cannot be counted")
+			return firestoredb.Failed(err, "firestorejobs.Use", "the jobs cannot be counted")
 		}
 		var d document
 		if err := snapshot.DataTo(&d); err != nil {

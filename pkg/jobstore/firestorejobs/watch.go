@@ -8,6 +8,7 @@ import (
 
 	"cloud.google.com/go/firestore"
 
+	"github.com/seltzer-soda/seltzer/pkg/firestoredb"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -46,13 +47,13 @@ func (s *Store) Watch(ctx context.Context, id string) iter.Seq2[*uws.Job, error]
 			case ctx.Err() != nil:
 				yield(nil, ctx.Err())
 				return
-			case err != nil && !uncertain(err):
-				yield(nil, failed(err, "Watch", "the job cannot be watched"))
+			case err != nil && !firestoredb.Uncertain(err):
+				yield(nil, firestoredb.Failed(err, "firestorejobs.Watch", "the job cannot be watched"))
 				return
 			case err == nil || time.Since(began) > time.Second:
 				try = 0
 			}
-			_ = pause(ctx, try) // if ctx ends, the next stream says so
+			_ = firestoredb.Pause(ctx, try) // if ctx ends, the next stream says so
 		}
 	}
 }
