@@ -15,6 +15,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/pack"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -173,10 +174,14 @@ func (p *part) closeBundle(ctx context.Context) (err error) {
 	if b == nil {
 		return nil
 	}
+	ctx, span := telemetry.Wait(ctx, "package.close")
+	span.Count("rows", int64(len(b.lines)))
+	span.Count("bytes", b.bytes)
 	defer func() {
 		if err != nil {
 			p.lose()
 		}
+		span.End(err)
 	}()
 	results := b.files
 	if b.out != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/ledger"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -24,9 +25,17 @@ const mergeAtOnce = 48
 // of results, and returns these and the packages. Rows that no ledger holds get the status
 // given, and their part's reason; others counts them, as no part did.
 func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) (results []uws.Result, others uws.Tally, err error) {
+	ctx, span := telemetry.Start(ctx, "gather")
+	var packages []uws.Result
+	var rows int64
+	defer func() {
+		span.Count("parts", int64(j.Plan.Parts))
+		span.Count("packages", int64(len(packages)))
+		span.Count("rows", rows)
+		span.End(err)
+	}()
 	tag := uws.NewID()[:8]
 	end := folder(j.ID) + "/end/" + tag
-	var packages []uws.Result
 	var ledgers []string
 	for n := range j.Plan.Parts {
 		part, err := b.Jobs.Get(ctx, uws.PartID(j.ID, n))
@@ -39,6 +48,7 @@ func (b *Batches) gather(ctx context.Context, j *uws.Job, rest ledger.Status) (r
 		}
 		for _, r := range made {
 			if r.Rows > 0 {
+				rows += r.Rows
 				ledgers = append(ledgers, r.Object)
 			} else {
 				packages = append(packages, r)

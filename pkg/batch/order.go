@@ -15,6 +15,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -112,6 +113,7 @@ func (b *Batches) orderRows(ctx context.Context, p *queue.Push, id string, param
 
 // make makes and queues a batch, unless it is there.
 func (b *Batches) make(ctx context.Context, p *queue.Push, id, manifest string, params []uws.Param) error {
+	telemetry.Job(ctx, id)
 	j, err := b.Jobs.Get(ctx, id)
 	switch {
 	case err == nil && j.Phase != uws.Queued:

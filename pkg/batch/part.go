@@ -18,6 +18,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/pack"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -41,7 +42,8 @@ type part struct {
 
 	dataset *archive.Dataset // the image at work; nil: none
 	source  objects.Source
-	count   objects.Count
+	count   objects.Count // what was read of the archive
+	images  images
 	tiles   *fits.TileCache
 	away    error // why the image of the row at work cannot be cut now, in the last attempt
 	last    bool  // what fails counts as failed
@@ -56,14 +58,21 @@ type part struct {
 }
 
 func (b *Batches) newPart(j *uws.Job) *part {
-	return &part{Batches: b, job: j, tag: uws.NewID()[:8], tiles: fits.NewTileCache(tileMemory), results: slices.Clone(j.Partial), tally: j.Tally, sure: j.Tally}
+	p := &part{Batches: b, job: j, tag: uws.NewID()[:8], tiles: fits.NewTileCache(tileMemory), results: slices.Clone(j.Partial), tally: j.Tally, sure: j.Tally}
+	p.images.read = &p.count
+	return p
 }
 
 // Run implements [Attempt].
-func (p *part) Run(ctx context.Context) error {
-	if err := p.prepare(ctx); err != nil {
+func (p *part) Run(ctx context.Context) (err error) {
+	if err := step(ctx, "part.read", func(ctx context.Context, told telemetry.Span) error {
+		err := p.prepare(ctx)
+		told.Count("rows", int64(len(p.rows)))
+		return err
+	}); err != nil {
 		return err
 	}
+	defer func() { p.images.leave(err) }()
 	for p.at < len(p.rows) {
 		if err := p.People.Yield(ctx); err != nil {
 			return err
@@ -72,6 +81,7 @@ func (p *part) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	p.images.leave(nil)
 	return p.closeBundle(ctx)
 }
 
@@ -135,13 +145,14 @@ func (p *part) next(ctx context.Context) error {
 			return err
 		}
 	}
+	seen := p.images.enter(ctx, r.ID)
 	line := ledger.Row{Row: r.Number, Cutout: r.Cutout, Label: r.Label, ID: r.ID}
 	err := p.away
 	switch {
 	case r.Problem != "":
 		line.Status, line.Reason = r.Status, r.Problem
 	case err == nil:
-		err = p.cutSafely(ctx, r, &line)
+		err = p.cutSafely(seen, r, &line)
 	}
 	if p.bundle.lost != nil {
 		lost := p.bundle.lost
@@ -192,6 +203,7 @@ func (p *part) note(line ledger.Row) {
 	default:
 		p.tally.Failed++
 	}
+	p.images.count(line.Status)
 	p.bundle.lines = append(p.bundle.lines, line)
 }
 
@@ -224,7 +236,7 @@ func (p *part) cut(ctx context.Context, r *row, line *ledger.Row) error {
 	request.Limits.MaxBytes = maxCutout
 	request.Source.Date = p.job.Started // the same however often it is made
 	request.Source.Object, request.Source.Generation, request.Source.Version = p.dataset.Object, p.source.Generation(), p.Version
-	file, err := p.dataset.FITS(ctx, p.Indexes, p.source, &p.count)
+	file, err := p.dataset.FITS(ctx, p.Indexes, p.source, nil)
 	if err != nil {
 		return err
 	}
@@ -269,11 +281,13 @@ func describe(line *ledger.Row, plan *cutout.Plan, made []byte) {
 }
 
 // openImage opens the image of an ID, unless it is the one at work.
-func (p *part) openImage(ctx context.Context, id string) error {
+func (p *part) openImage(ctx context.Context, id string) (err error) {
 	if p.dataset != nil && p.dataset.ID == id {
 		return nil
 	}
 	p.closeImage()
+	ctx, span := p.images.wait(ctx, "archive.open")
+	defer func() { span.End(err) }()
 	dataset, err := p.Archive.Resolve(ctx, id, archive.Owner(p.job))
 	if err != nil {
 		return err
@@ -282,6 +296,7 @@ func (p *part) openImage(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	source = counted{source, &p.count}
 	if p.many() > source.Size() {
 		source = objects.Blocks(source, blockMemory)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/manifest"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/sky"
+	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
@@ -41,14 +42,24 @@ func (b *Batches) newPlanning(j *uws.Job) (*planning, error) {
 
 // Run implements [Attempt].
 func (p *planning) Run(ctx context.Context) error {
-	runs, err := p.scan(ctx)
+	var runs []run
+	err := step(ctx, "manifest.read", func(ctx context.Context, told telemetry.Span) (err error) {
+		runs, err = p.scan(ctx)
+		told.Count("rows", p.rows)
+		return err
+	})
 	if err == nil && p.Quota != nil && p.job.Rows == 0 {
 		err = p.Quota.Grow(ctx, p.job.Owner, p.rows)
 	}
 	if err != nil {
 		return err
 	}
-	return p.divide(ctx, runs)
+	return step(ctx, "manifest.divide", func(ctx context.Context, told telemetry.Span) error {
+		err := p.divide(ctx, runs)
+		told.Count("rows", p.total)
+		told.Count("parts", int64(p.parts))
+		return err
+	})
 }
 
 // GiveUp implements [Attempt].
@@ -214,8 +225,11 @@ func (p *planning) expand(ctx context.Context, rows []manifest.Row, problems []e
 	}
 	var found [][]string
 	if len(positions) > 0 && p.Finder != nil {
+		ctx, span := telemetry.Wait(ctx, "holdings.find")
+		span.Count("rows", int64(len(positions)))
 		var err error
-		if found, err = p.Finder.Holding(ctx, archive.Owner(p.job), positions); err != nil {
+		found, err = p.Finder.Holding(ctx, archive.Owner(p.job), positions)
+		if span.End(err); err != nil {
 			return nil, err
 		}
 	}

@@ -44,11 +44,15 @@ func Wait(ctx context.Context, name string) (context.Context, Span) {
 	return start(ctx, name, name, trace.WithAttributes(Waits.Bool(true)), trace.WithSpanKind(trace.SpanKindClient))
 }
 
-// Receive begins the work on a message about a job that came with a trace's parent (see
-// [Parent]), or without one: "".
+// Receive begins the work on a message that came with a trace's parent (see [Parent]), or
+// without one: "". id is that of the job that it is about; "" if there is none yet.
 func Receive(ctx context.Context, name, parent, id string) (context.Context, Span) {
-	Job(ctx, id)
-	return start(WithParent(ctx, parent), name, "", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(job.String(id)))
+	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindConsumer)}
+	if id != "" {
+		Job(ctx, id)
+		options = append(options, trace.WithAttributes(job.String(id)))
+	}
+	return start(WithParent(ctx, parent), name, "", options...)
 }
 
 func start(ctx context.Context, name, stage string, options ...trace.SpanStartOption) (context.Context, Span) {
@@ -67,6 +71,13 @@ func (s Span) Recorded() bool { return s.span != nil && s.span.IsRecording() }
 func (s Span) Read(n, requests int64) {
 	if s.Recorded() {
 		s.span.SetAttributes(bytes.Int64(n), reads.Int64(requests))
+	}
+}
+
+// Count says how many of something, one of few words, the step was about.
+func (s Span) Count(what string, n int64) {
+	if s.Recorded() {
+		s.span.SetAttributes(attribute.Int64("seltzer."+what, n))
 	}
 }
 

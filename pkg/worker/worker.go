@@ -118,7 +118,10 @@ func (w *Worker) order(rw http.ResponseWriter, r *http.Request) {
 	case w.Batches == nil:
 		err = fault.New(fault.Usage, "worker.order", "this worker does no batches")
 	default:
-		err = w.Batches.Order(r.Context(), p)
+		ctx, span := telemetry.Receive(r.Context(), "order", p.Trace(), "")
+		err = w.Batches.Order(ctx, p)
+		span.End(err)
+		r = r.WithContext(ctx)
 	}
 	if err != nil && fault.CodeOf(err) != fault.Usage && fault.CodeOf(err) != fault.MultiValued {
 		w.refuse(rw, r, err)
