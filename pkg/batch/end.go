@@ -30,7 +30,7 @@ type tending struct {
 func (t *tending) Run(ctx context.Context) (err error) {
 	plan := t.job.Plan
 	for n := range min(plan.Parts, plan.Lanes) {
-		if err := t.start(ctx, t.job, n); err != nil {
+		if _, err := t.start(ctx, t.job, n); err != nil {
 			return err
 		}
 	}
@@ -103,17 +103,23 @@ func (t *tending) End(now time.Time, claim string, j *uws.Job) error {
 	return j.Complete(now, claim, t.results)
 }
 
-// start makes part n of a batch and queues it, unless it is there.
-func (b *Batches) start(ctx context.Context, job *uws.Job, n int) error {
+// start makes part n of a batch and queues it, unless it is there: fresh is false then.
+func (b *Batches) start(ctx context.Context, job *uws.Job, n int) (fresh bool, err error) {
+	if there, err := b.started(ctx, job, n); there || err != nil {
+		return false, err
+	}
 	part := job.NewPart(time.Now().UTC(), n)
-	_, err := b.Jobs.Get(ctx, part.ID)
-	if !errors.Is(err, fault.NotFound) {
-		return err
+	if err := b.Jobs.Create(ctx, part); fault.CodeOf(err) == fault.Usage { // another worker did at this moment
+		return false, nil
+	} else if err != nil {
+		return false, err
 	}
-	if err := b.Jobs.Create(ctx, part); err != nil {
-		return err
-	}
-	return b.Queue.Publish(ctx, part.Class, part.ID)
+	return true, b.Queue.Publish(ctx, part.Class, part.ID)
+}
+
+func (b *Batches) started(ctx context.Context, job *uws.Job, n int) (bool, error) {
+	_, err := b.Jobs.Get(ctx, uws.PartID(job.ID, n))
+	return err == nil, ignoreMissing(err)
 }
 
 // Follow does what follows after an attempt on a batch or a part was written down, j being
@@ -135,7 +141,7 @@ func (b *Batches) Follow(ctx context.Context, j *uws.Job) error {
 // that ended while somebody counted.
 func (b *Batches) afterRest(ctx context.Context, j *uws.Job) error {
 	for n := range min(j.Plan.Parts, j.Plan.Lanes) {
-		if err := b.start(ctx, j, n); err != nil {
+		if _, err := b.start(ctx, j, n); err != nil {
 			return err
 		}
 	}
@@ -149,7 +155,8 @@ func (b *Batches) afterRest(ctx context.Context, j *uws.Job) error {
 // rollEvery is how often parts bring the tally of their batch up to date.
 const rollEvery = 5 * time.Second
 
-// afterPart starts the next part of the lane or, at its end, wakes the batch.
+// afterPart starts the next part of the lane or, at its end, one of another lane. If there is
+// none it wakes the batch.
 func (b *Batches) afterPart(ctx context.Context, part *uws.Job) error {
 	batch, err := b.Jobs.Get(ctx, part.Parent)
 	switch {
@@ -160,9 +167,13 @@ func (b *Batches) afterPart(ctx context.Context, part *uws.Job) error {
 	case batch.Phase.Terminal():
 	case !batch.Plan.Ready:
 		return fault.New(fault.Internal, "batch.afterPart", "part %d of %s ended before the batch was planned", part.Number, batch.ID)
-	case part.Number+batch.Plan.Lanes < batch.Plan.Parts:
-		if err := b.start(ctx, batch, part.Number+batch.Plan.Lanes); err != nil {
+	default:
+		fresh, err := b.startNext(ctx, batch, part.Number)
+		if err != nil {
 			return err
+		}
+		if !fresh {
+			break
 		}
 		if err := b.roll(ctx, batch); err != nil {
 			return err
@@ -175,6 +186,67 @@ func (b *Batches) afterPart(ctx context.Context, part *uws.Job) error {
 		}
 	}
 	return b.followed(ctx, part)
+}
+
+// startNext starts the part behind part n in its lane. If that is there, or the lane ends, it
+// starts the part in the middle of those that are left of another lane, and so halves them.
+// fresh is false if no lane has any left.
+//
+// Each part is started by the one before it in its lane, whatever is started out of turn: a
+// part is there for good, and whoever comes to it goes elsewhere.
+func (b *Batches) startNext(ctx context.Context, batch *uws.Job, n int) (fresh bool, err error) {
+	parts, lanes := batch.Plan.Parts, batch.Plan.Lanes
+	if n += lanes; n < parts {
+		if fresh, err := b.start(ctx, batch, n); fresh || err != nil {
+			return fresh, err
+		}
+	}
+	for k := range min(lanes, parts) {
+		lane := (n + 1 + k) % min(lanes, parts)
+		m, err := b.middle(ctx, batch, lane)
+		if err != nil {
+			return false, err
+		}
+		if m < 0 {
+			continue
+		}
+		if fresh, err := b.start(ctx, batch, m); fresh || err != nil {
+			return fresh, err
+		}
+	}
+	return false, nil
+}
+
+// middle returns the number of a part in the middle of those of a lane that are not there,
+// -1 if all are. It asks for few: of several gaps it finds one, and one it may miss that is
+// less than an eighth of what is there behind it.
+func (b *Batches) middle(ctx context.Context, batch *uws.Job, lane int) (int, error) {
+	lanes := batch.Plan.Lanes
+	there := func(i int) (bool, error) { return b.started(ctx, batch, lane+i*lanes) }
+	end := (batch.Plan.Parts - 1 - lane) / lanes
+	for behind := 0; behind < end; behind += 1 + behind/8 { // the first of a lane is there
+		last := end - behind
+		if ok, err := there(last); err != nil {
+			return -1, err
+		} else if ok {
+			continue
+		}
+		before, first := 0, last // which are there, and not
+		for first-before > 1 {
+			i := (before + first) / 2
+			ok, err := there(i)
+			if err != nil {
+				return -1, err
+			}
+			if ok {
+				before = i
+			} else {
+				first = i
+			}
+		}
+		return lane + (first+last+1)/2*lanes, nil
+	}
+	return -1, nil
 }
 
 // followed notes that what follows the end of a job is done.

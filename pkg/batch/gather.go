@@ -1,10 +1,10 @@
 package batch
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
@@ -19,7 +19,10 @@ var manifestIDs = []string{"manifest", "manifest-votable"}
 
 // mergeAtOnce is how many ledgers are merged at once; some hundred kilobytes of each are in
 // memory.
-const mergeAtOnce = 48
+const mergeAtOnce = 64
+
+// mergeRows is how many rows are written at once.
+const mergeRows = 256
 
 // gather merges the ledgers of all parts of a batch, whose parts have ended, into manifests
 // of results, and returns these and the packages. Rows that no ledger holds get the status
@@ -142,31 +145,51 @@ func (b *Batches) merge(ctx context.Context, names []string, into string, format
 		}})
 	}
 	var outs []*objects.Writer
+	var buffers []*bufio.Writer
 	var writers []ledger.Writer
+	closed := 0
+	defer func() {
+		for _, w := range writers[closed:] { // after an error
+			_ = w.Close()
+		}
+	}()
 	for i := range formats {
 		out, err := b.Config.Results.Create(ctx, into+formats[i].Suffix, formats[i].MIME)
 		if err != nil {
 			return nil, err
 		}
 		defer out.Abort()
-		w, err := formats[i].NewWriter(io.Writer(out))
+		buffer := bufio.NewWriterSize(out, bufferSize)
+		w, err := formats[i].NewWriter(buffer)
 		if err != nil {
 			return nil, err
 		}
-		outs, writers = append(outs, out), append(writers, w)
+		outs, buffers, writers = append(outs, out), append(buffers, buffer), append(writers, w)
 	}
-	if err := ledger.Merge(parts, func(r *ledger.Row) error {
+	rows := make([]ledger.Row, 0, mergeRows)
+	write := func() error {
 		for _, w := range writers {
-			if err := w.Write(*r); err != nil {
+			if err := w.Write(rows...); err != nil {
 				return err
 			}
 		}
+		rows = rows[:0]
 		return nil
+	}
+	if err := ledger.Merge(parts, func(r *ledger.Row) error {
+		if rows = append(rows, *r); len(rows) < mergeRows {
+			return nil
+		}
+		return write()
 	}); err != nil {
 		return nil, err
 	}
+	if err := write(); err != nil {
+		return nil, err
+	}
 	for i, w := range writers {
-		if err := w.Close(); err != nil {
+		closed++
+		if err := errors.Join(w.Close(), buffers[i].Flush()); err != nil {
 			return nil, err
 		}
 		if err := outs[i].Close(); err != nil {

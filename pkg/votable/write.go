@@ -105,6 +105,7 @@ func (t *Table) writeData(e *xml.Encoder) (status Info, err error) {
 	}
 	if t.Rows != nil {
 		tr, td := element("TR"), element("TD")
+		var begin, end xml.Token = td, td.End()
 		for row, failed := range t.Rows {
 			if errors.Is(failed, ErrOverflow) {
 				status = Info{Name: QueryStatus, Value: "OVERFLOW"}
@@ -126,8 +127,10 @@ func (t *Table) writeData(e *xml.Encoder) (status Info, err error) {
 				if err != nil {
 					return status, err
 				}
-				if err := e.EncodeElement(text, td); err != nil {
-					return status, err
+				for _, token := range []xml.Token{begin, xml.CharData(text), end} { // by EncodeElement each cell would be written by itself
+					if err := e.EncodeToken(token); err != nil {
+						return status, err
+					}
 				}
 			}
 			if err := e.EncodeToken(tr.End()); err != nil {
