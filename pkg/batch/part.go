@@ -22,6 +22,11 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
 
+// plainPixels is how many pixels a stamp may have to be stored as they are unless COMPRESS says
+// otherwise: programs that read a million of them take them out of a package by their places,
+// and tiles of noise are hardly smaller.
+const plainPixels = 512 * 512
+
 // What the rows of a part share takes in bytes: decoded tiles, and blocks of the image at work.
 const (
 	tileMemory  = 48 << 20
@@ -231,6 +236,9 @@ func (p *part) cut(ctx context.Context, r *row, line *ledger.Row) error {
 	c := soda.Cut{ID: r.ID}
 	if len(asked.Regions) > 0 {
 		c.Region = asked.Regions[0]
+	}
+	if s := c.Region.Stamp; s != nil && s.NX*s.NY <= plainPixels && asked.Compress == "" {
+		asked.Compress = string(cutout.CompressNone)
 	}
 	request := cutout.Asked(asked, c)
 	request.Limits.MaxBytes = maxCutout
