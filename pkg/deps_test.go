@@ -54,7 +54,7 @@ var only = map[string][]string{
 	"cloud.google.com/":           {"pkg/firestoredb", "pkg/firestoredb/firestoredbtest", "pkg/jobstore/firestorejobs", "pkg/holdings/firestoreholdings", "pkg/queue/pubsubqueue", "pkg/signing/gcssigning", "pkg/objects/drivers", "functions/emulated"},
 	"github.com/coreos/":          {"pkg/auth/tokens", "pkg/auth", "pkg/auth/accounts"},
 	"github.com/fsouza/":          {"pkg/objects/gcstest"},
-	"github.com/golang/geo/":      {"pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/firestoreholdings", "pkg/holdings/holdingstest"},
+	"github.com/golang/geo/":      {"pkg/faulty", "pkg/holdings", "pkg/holdings/sqliteholdings", "pkg/holdings/firestoreholdings", "pkg/holdings/holdingstest"},
 	"github.com/parquet-go/":      {"pkg/manifest", "pkg/ledger"},
 	"github.com/sony/gobreaker/":  {"pkg/breaker"},
 	"github.com/prometheus/":      {"pkg/app/local"},

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -115,6 +117,72 @@ func TestLostAtEveryCall(t *testing.T) {
 		}
 	})
 	t.Logf("%d lives", lives)
+}
+
+// A batch whose rows name no image meets a fault of the holdings at each of their calls in turn,
+// or finds them down for a while: its planning is tried again, and each row is cut once from
+// each image that holds its position.
+func TestFaultHoldingsOfABatch(t *testing.T) {
+	const n = 40
+	var rows strings.Builder
+	rows.WriteString("ra,dec,stamp,label\n")
+	for i := range n {
+		fmt.Fprintf(&rows, "%.5f,%.5f,8,row %d\n", 10+float64(i%17-8)/1000, 20+float64(i%13-6)/1000, i+1)
+	}
+	rows.WriteString("200,-40,8,away\n")
+	life := func(t *testing.T, faults ...faulty.Fault) *world {
+		w := newWorld(t, 48)
+		w.index()
+		j := w.make(rows.String())
+		for _, f := range faults {
+			for tries := 1; tries < uws.MaxAttempts; tries++ {
+				met := w.plan.Met()
+				w.plan.Add(f) // a process that met one is the last to meet it
+				w.deliver()
+				if w.plan.Met() == met {
+					t.Fatal("no call met the fault")
+				}
+				if f.N > 0 {
+					break
+				}
+				j = w.get(j.ID)
+				if j.Phase != uws.Executing || j.Claim != "" || j.Attempt != tries || j.Cause == "" || len(j.Results) > 0 {
+					t.Fatalf("after try %d without the holdings the batch is %s, attempt %d, claim %q, because of %q; want it to wait", tries, j.Phase, j.Attempt, j.Claim, j.Cause)
+				}
+				w.ahead.Add(int64(uws.Backoff(tries)))
+				w.process(func(ctx context.Context) { _, _ = w.worker().Sweep(ctx) })
+			}
+		}
+		j = w.drive(j.ID)
+		if want := (uws.Tally{Rows: 2*n + 1, Done: 2 * n, Empty: 1, Bytes: j.Tally.Bytes}); j.Phase != uws.Completed || j.Tally != want {
+			t.Fatalf("the batch is %s (%+v) with %+v, want %+v", j.Phase, j.Failure, j.Tally, want)
+		}
+		for i, l := range w.lines(j) {
+			want := ledger.Row{Row: int64(i/2 + 1), Cutout: int32(i%2 + 1), Label: fmt.Sprintf("row %d", i/2+1), ID: prefix + []string{"one", "two"}[i%2] + ".fits", Status: ledger.OK}
+			if i == 2*n {
+				want = ledger.Row{Row: n + 1, Cutout: 1, Label: "away", Status: ledger.Empty}
+			}
+			if got := (ledger.Row{Row: l.Row, Cutout: l.Cutout, Label: l.Label, ID: l.ID, Status: l.Status}); !reflect.DeepEqual(got, want) {
+				t.Errorf("line %d is %+v (%s), want %+v", i+1, got, l.Reason, want)
+			}
+		}
+		return w
+	}
+	undisturbed := life(t)
+	for _, method := range []string{"holdings.At", "holdings.Get"} {
+		calls := undisturbed.plan.Calls(method)
+		if calls == 0 {
+			t.Errorf("planning never calls %s", method)
+		}
+		for _, kind := range []faulty.Kind{faulty.Before, faulty.After} {
+			for k := int(kind); k <= calls; k++ { // 0, before: all of them
+				t.Run(fmt.Sprintf("%s %d, %d", method, k, kind), func(t *testing.T) {
+					t.Parallel()
+					life(t, faulty.Fault{Kind: kind, Method: method, N: k})
+				})
+			}
+		}
+	}
 }
 
 // An order that comes again changes nothing, and the owner is the folder.

@@ -21,6 +21,8 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/faulty"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/holdings"
+	"github.com/seltzer-soda/seltzer/pkg/holdings/sqliteholdings"
 	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
 	"github.com/seltzer-soda/seltzer/pkg/ledger"
@@ -103,6 +105,7 @@ type world struct {
 	told      atomic.Int32 // how often somebody heard of the end of a batch
 	ahead     atomic.Int64 // of the store's clock
 	lanes     int
+	held      holdings.Store // nil: each row must name its image
 
 	mu  sync.Mutex
 	end context.CancelFunc // of the process at work
@@ -139,6 +142,32 @@ func newWorld(tb testing.TB, side int64) *world {
 	return w
 }
 
+// index holds what is in the archive, so that rows need not name their image.
+func (w *world) index() {
+	w.tb.Helper()
+	db, err := sqlitedb.Open(filepath.Join(w.tb.TempDir(), "holdings.db"))
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	w.tb.Cleanup(func() { _ = db.Close() })
+	if w.held, err = sqliteholdings.New(w.tb.Context(), db); err != nil {
+		w.tb.Fatal(err)
+	}
+	c := archive.Collection{Prefix: prefix, Root: w.archive}
+	resolver, err := archive.NewCollections(c)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	indexer := &holdings.Indexer{Store: w.held, Archive: resolver}
+	if err := indexer.Collection(w.tb.Context(), c, func(id string, outcome holdings.Outcome, err error) {
+		if outcome != holdings.Read {
+			w.tb.Errorf("%s is %s: %v", id, outcome, err)
+		}
+	}); err != nil {
+		w.tb.Fatal(err)
+	}
+}
+
 // JobEnded implements [batch.Teller].
 func (w *world) JobEnded(context.Context, string, uws.Phase) error {
 	w.told.Add(1)
@@ -157,9 +186,13 @@ func (w *world) batches() *batch.Batches {
 		w.tb.Fatal(err)
 	}
 	w.tb.Cleanup(func() { _ = manifests.Close() })
+	var finder batch.Finder
+	if w.held != nil {
+		finder = holdings.NewFinder(w.plan.Holdings(w.held), resolver)
+	}
 	return batch.New(batch.Config{
 		Jobs: w.plan.Jobs(w.jobs), Queue: w.plan.Queue(w.inbox), Archive: resolver, Results: w.plan.Results(w.results), Manifests: manifests,
-		Teller: w, Indexes: indexes.New(1<<20, nil), Lanes: w.lanes, Version: "test", RowsOwner: "rows", Log: quiet,
+		Teller: w, Finder: finder, Indexes: indexes.New(1<<20, nil), Lanes: w.lanes, Version: "test", RowsOwner: "rows", Log: quiet,
 	})
 }
 

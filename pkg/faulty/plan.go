@@ -1,6 +1,7 @@
 // Package faulty holds ports that fail as a test plans: a store, a queue, a bucket, an
-// archive, a signer and HTTP, each around a true one. Of each call the [Plan] decides whether
-// it fails before anything is done, or is done and its answer lost, or is late, or hangs.
+// archive, holdings, a signer and HTTP, each around a true one. Of each call the [Plan]
+// decides whether it fails before anything is done, or is done and its answer lost, or is
+// late, or hangs.
 //
 // A worker that is lost is a plan whose every call fails from some call on, as if it were cut
 // off: what it does after that reaches nobody. A port of another kind is one more method of

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/golang/geo/s2"
+
+	"github.com/seltzer-soda/seltzer/pkg/holdings"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/objects"
 	"github.com/seltzer-soda/seltzer/pkg/queue"
@@ -110,8 +113,80 @@ func (p *Plan) Results(b *objects.Bucket) *objects.Bucket {
 	})
 }
 
-// Archive returns an archive whose methods are archive.Open, archive.ReadAt and archive.Check.
-func (p *Plan) Archive(r objects.Root) objects.Root { return root{r, p} }
+// Holdings returns a store of holdings whose methods are holdings.Get, holdings.Put,
+// holdings.Delete, holdings.List (its beginning, and each that it yields), holdings.At and
+// holdings.Check.
+func (p *Plan) Holdings(s holdings.Store) holdings.Store { return held{s, p} }
+
+type held struct {
+	holdings.Store
+	plan *Plan
+}
+
+func (h held) Get(ctx context.Context, ids ...string) (map[string]*holdings.Holding, error) {
+	return give(ctx, h.plan, "holdings.Get", func(ctx context.Context) (map[string]*holdings.Holding, error) { return h.Store.Get(ctx, ids...) })
+}
+
+func (h held) Put(ctx context.Context, x *holdings.Holding, seen string) (kept bool, err error) {
+	return give(ctx, h.plan, "holdings.Put", func(ctx context.Context) (bool, error) { return h.Store.Put(ctx, x, seen) })
+}
+
+func (h held) Delete(ctx context.Context, id, generation string) error {
+	return h.plan.Do(ctx, "holdings.Delete", func(ctx context.Context) error { return h.Store.Delete(ctx, id, generation) })
+}
+
+func (h held) List(ctx context.Context, collection string) iter.Seq2[*holdings.Holding, error] {
+	return each(ctx, h.plan, "holdings.List", h.Store.List(ctx, collection))
+}
+
+func (h held) At(ctx context.Context, cells []s2.CellID) (map[s2.CellID][]holdings.Key, error) {
+	return give(ctx, h.plan, "holdings.At", func(ctx context.Context) (map[s2.CellID][]holdings.Key, error) { return h.Store.At(ctx, cells) })
+}
+
+func (h held) Check(ctx context.Context) error {
+	return h.plan.Do(ctx, "holdings.Check", h.Store.Check)
+}
+
+// each is [Plan.Do] of what yields things one by one, for its beginning and for each of them.
+func each[T any](ctx context.Context, p *Plan, method string, all iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		if err := p.Do(ctx, method, nothing); err != nil {
+			yield(none, err)
+			return
+		}
+		for x, err := range all {
+			if err == nil {
+				err = p.Do(ctx, method, nothing)
+			}
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Archive returns an archive whose methods are archive.Open, archive.ReadAt, archive.Check
+// and, of one that can list, archive.List (its beginning, and each name that it yields).
+func (p *Plan) Archive(r objects.Root) objects.Root {
+	if l, ok := r.(objects.Lister); ok {
+		return lister{root{r, p}, l}
+	}
+	return root{r, p}
+}
+
+type lister struct {
+	root
+	from objects.Lister
+}
+
+func (l lister) List(ctx context.Context) iter.Seq2[string, error] {
+	return each(ctx, l.plan, "archive.List", l.from.List(ctx))
+}
 
 type root struct {
 	objects.Root

@@ -23,6 +23,7 @@ import (
 	"github.com/seltzer-soda/seltzer/pkg/auth"
 	"github.com/seltzer-soda/seltzer/pkg/faulty"
 	"github.com/seltzer-soda/seltzer/pkg/fits"
+	"github.com/seltzer-soda/seltzer/pkg/indexes"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/firestorejobs"
 	"github.com/seltzer-soda/seltzer/pkg/jobstore/sqlitejobs"
@@ -48,15 +49,15 @@ const patience = 2 * time.Minute
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// writeImage writes a small image of the sky around (10, 20) degrees.
-func writeImage(file string) error {
+// writeImage writes a small image of the sky around (ra, 20) degrees.
+func writeImage(file string, ra float64) error {
 	const n = 48
 	h := fits.NewPrimary(-32, []int64{n, n})
 	for _, c := range []struct {
 		key   string
 		value any
 	}{
-		{"CTYPE1", "RA---TAN"}, {"CTYPE2", "DEC--TAN"}, {"CRVAL1", 10.0}, {"CRVAL2", 20.0}, {"CRPIX1", 24.5}, {"CRPIX2", 24.5},
+		{"CTYPE1", "RA---TAN"}, {"CTYPE2", "DEC--TAN"}, {"CRVAL1", ra}, {"CRVAL2", 20.0}, {"CRPIX1", 24.5}, {"CRPIX2", 24.5},
 		{"CDELT1", -0.001}, {"CDELT2", 0.001}, {"RADESYS", "ICRS"},
 	} {
 		if err := h.Set(c.key, c.value, ""); err != nil {
@@ -142,6 +143,7 @@ type world struct {
 	results *objects.Bucket
 	archive objects.Root
 	inbox   *inbox
+	indexes *indexes.Cache // nil: one of each process
 
 	mu  sync.Mutex
 	end context.CancelFunc // of the process at work
@@ -152,7 +154,7 @@ var images = sync.OnceValues(func() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "seltzer-faulty-"); err != nil {
 		return "", err
 	}
-	return dir, writeImage(filepath.Join(dir, "image.fits"))
+	return dir, writeImage(filepath.Join(dir, "image.fits"), 10)
 })
 
 func TestMain(m *testing.M) {
@@ -234,7 +236,7 @@ func (w *world) worker() *worker.Worker {
 	w.t.Helper()
 	made, err := worker.New(worker.Config{
 		Jobs: w.plan.Jobs(w.jobs), Queue: w.plan.Queue(w.inbox), Archive: w.resolver(), Results: w.plan.Results(w.results),
-		Memory: 4 * worker.JobMemory, Version: "test", ErrorText: api.ErrorText, Log: quiet,
+		Indexes: w.indexes, Memory: 4 * worker.JobMemory, Version: "test", ErrorText: api.ErrorText, Log: quiet,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -256,6 +258,7 @@ func (w *world) soda(client *http.Client) http.Handler {
 	limits.Remember = time.Hour
 	return api.New(api.Config{
 		Jobs: w.plan.Jobs(w.jobs), Queue: w.plan.Queue(w.inbox), Archive: w.resolver(), Auth: auth.None{}, PublicURL: base, Limits: limits,
+		Indexes: w.indexes,
 		Results: &signer.Client{URL: "http://signer", HTTP: client}, Log: quiet,
 		Checks: []api.Check{{Name: "queue", Spare: true, Run: w.plan.Queue(w.inbox).Check}},
 	})
