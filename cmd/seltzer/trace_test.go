@@ -39,6 +39,14 @@ func TestTrace(t *testing.T) {
 			t.Errorf("the metrics do not say %s:\n%s", line, told)
 		}
 	}
+	rows := filepath.Join(t.TempDir(), "rows.csv")
+	if err := os.WriteFile(rows, []byte("ID,ra,dec\nivo://localhost/demo?starfield.fits,150.1163,2.2058\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	if status := run([]string{"submit", rows, "--url", s.URL, "-o", "STAMP=16", "--watch"}, &streams{nil, io.Discard, &said}); status != 0 {
+		t.Fatalf("seltzer submit: status %d\n%s", status, &said)
+	}
 	if got := get(t, s.URL+"/metrics"); got.StatusCode != http.StatusNotFound {
 		t.Errorf("metrics where clients are: %s, want 404", got.Status)
 	}
@@ -78,6 +86,19 @@ func TestTrace(t *testing.T) {
 	var out, problems bytes.Buffer
 	if status := run([]string{"trace", file, trace[:12]}, &streams{nil, &out, &problems}); status != 0 || !strings.Contains(out.String(), "GET /sync") || !strings.Contains(out.String(), "ms in all") {
 		t.Errorf("seltzer trace: status %d\n%s%s", status, &out, &problems)
+	}
+	batch := slices.IndexFunc(spans, func(s tracefile.Span) bool { return s.Name == "manifest.read" })
+	if batch < 0 {
+		t.Fatal("no trace tells of the batch")
+	}
+	out.Reset()
+	if status := run([]string{"trace", file, spans[batch].Trace}, &streams{nil, &out, &problems}); status != 0 {
+		t.Errorf("seltzer trace of a batch: status %d\n%s", status, &problems)
+	}
+	for _, line := range []string{`  POST /async  `, `      manifest\.divide  parts=1  rows=1\n`, `      image  bytes=\d+  reads=\d+  rows=1\n`, `      package\.close  \(waits\)  bytes=\d+  rows=1\n`, `      gather  packages=1  parts=1  rows=1\n`} {
+		if !regexp.MustCompile(line).MatchString(out.String()) {
+			t.Errorf("the trace of a batch has no line %s:\n%s", line, &out)
+		}
 	}
 	if status := run([]string{"trace", file, "none"}, &streams{nil, io.Discard, io.Discard}); status != exitFailed {
 		t.Errorf("seltzer trace of a trace that is not there: status %d, want %d", status, exitFailed)

@@ -1,6 +1,11 @@
 package batch_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/seltzer-soda/seltzer/pkg/batch"
+	"github.com/seltzer-soda/seltzer/pkg/queue"
 	"github.com/seltzer-soda/seltzer/pkg/telemetry"
 	"github.com/seltzer-soda/seltzer/pkg/uws"
 )
@@ -115,6 +122,28 @@ func TestStepsAreTold(t *testing.T) {
 		}
 	}
 	t.Error("the metrics do not tell how much was read")
+}
+
+// An order's trace is the one that came with its message.
+func TestAnOrderIsOfItsTrace(t *testing.T) {
+	w, s := newWorld(t, 48), watchers(t)
+	const trace = "0123456789abcdef0123456789abcdef"
+	order := fmt.Sprintf(`[{"ID": "%sone.fits", "ra": 10, "dec": 20, "stamp": 8}]`, prefix)
+	push, err := json.Marshal(queue.Push{Message: queue.Message{
+		Data: fmt.Appendf(nil, `{"rows": %s, "requestId": "r"}`, order), MessageID: "1", Attributes: map[string]string{telemetry.ParentKey: "00-" + trace + "-0123456789abcdef-01"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/batch", bytes.NewReader(push))
+	answer := httptest.NewRecorder()
+	s.Carry(w.worker().Handler()).ServeHTTP(answer, r)
+	if got := s.told(t)["order"]; answer.Code != http.StatusNoContent || len(got) != 1 || got[0].SpanContext.TraceID().String() != trace {
+		t.Errorf("%d %s; the order is told as %+v", answer.Code, answer.Body, got)
+	}
+	if w.get(batch.RequestedID("r")).Phase != uws.Queued {
+		t.Error("the order made no batch")
+	}
 }
 
 // A part is as long in a trace as a part may be, however many images it has.

@@ -88,13 +88,14 @@ func (s jobs) Update(ctx context.Context, id string, change func(now time.Time, 
 	return j, err
 }
 
-// changed counts what became of a job.
+// changed counts what became of a job. The end of a part is that of no job that somebody asked
+// for, and its results are its batch's.
 func changed(ctx context.Context, before uws.Phase, j *uws.Job) {
 	r := telemetry.From(ctx)
 	switch {
 	case before == uws.Queued && j.Phase == uws.Executing:
 		r.JobClaimed(ctx, string(j.Class), j.Started.Sub(j.Created))
-	case !before.Terminal() && j.Phase.Terminal():
+	case !before.Terminal() && j.Phase.Terminal() && j.Kind != uws.Part:
 		var delivered int64
 		for _, result := range j.Results {
 			delivered += result.Size

@@ -48,7 +48,7 @@ func (refusing) SignedURL(context.Context, signing.Request) (string, error) {
 	return "", errors.New("no")
 }
 
-// Jobs are counted where they end, whoever ends them, and once.
+// Jobs are counted where they end, whoever ends them, and once; a part is none.
 func TestJobsAreCounted(t *testing.T) {
 	spans, reader := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
 	r, err := telemetry.New(telemetry.Config{Service: "test", Spans: spans, Ratio: 1, Metrics: reader})
@@ -57,10 +57,10 @@ func TestJobsAreCounted(t *testing.T) {
 	}
 	ctx := r.With(t.Context())
 	jobs := open(t)
-	create := func(id string) {
+	create := func(id string, kind uws.Kind) {
 		t.Helper()
 		now := time.Now().UTC()
-		j := &uws.Job{ID: id, Kind: uws.Async, Class: uws.Bulk, Phase: uws.Pending, Created: now, ExecutionDuration: time.Minute}
+		j := &uws.Job{ID: id, Kind: kind, Class: uws.Bulk, Phase: uws.Pending, Created: now, ExecutionDuration: time.Minute}
 		j.DestroyAt(now.Add(time.Hour), time.Hour)
 		if _, err := j.Run(now); err != nil {
 			t.Fatal(err)
@@ -75,14 +75,17 @@ func TestJobsAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	create("done")
+	create("done", uws.Async)
 	update("done", func(now time.Time, j *uws.Job) error { j.Take(now, "c"); return nil })
 	update("done", func(now time.Time, j *uws.Job) error { return jobstore.Unchanged })
 	update("done", func(now time.Time, j *uws.Job) error {
 		return j.Complete(now, "c", []uws.Result{{ID: "a", Size: 3}, {ID: "b", Size: 4}})
 	})
 	update("done", func(now time.Time, j *uws.Job) error { return j.Advance(uws.Archived, now) })
-	create("aborted")
+	create("part", uws.Part)
+	update("part", func(now time.Time, j *uws.Job) error { j.Take(now, "c"); return nil })
+	update("part", func(now time.Time, j *uws.Job) error { return j.Complete(now, "c", []uws.Result{{ID: "a", Size: 5}}) })
+	create("aborted", uws.Async)
 	update("aborted", func(now time.Time, j *uws.Job) error { return j.Abort(now, "why") })
 	within := &uws.Job{ID: "within", Kind: uws.Async, Class: uws.Bulk, Phase: uws.Pending, Created: time.Now().UTC()}
 	if _, err := jobs.CreateWithin(ctx, within, jobstore.Room{Jobs: 100, Rows: 100}); err != nil {
@@ -129,7 +132,7 @@ func TestJobsAreCounted(t *testing.T) {
 		"seltzer.jobs.ended seltzer.job.class=bulk,seltzer.job.phase=COMPLETED": 1,
 		"seltzer.jobs.ended seltzer.job.class=bulk,seltzer.job.phase=ABORTED":   1,
 		"seltzer.results.delivered ":                                            7,
-		"seltzer.queue.wait":                                                    1,
+		"seltzer.queue.wait":                                                    2,
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("metrics %v, want %v", got, want)
@@ -144,7 +147,7 @@ func TestJobsAreCounted(t *testing.T) {
 			t.Errorf("%s does not say that it waits", s.Name)
 		}
 	}
-	if want := map[string]int{"jobs.create": 3, "jobs.update": 5, "jobs.get": 1, "jobs.list": 1, "jobs.use": 2, "jobs.active": 1, "jobs.parts": 1, "queue.publish": 1, "sign": 1}; !maps.Equal(names, want) {
+	if want := map[string]int{"jobs.create": 4, "jobs.update": 7, "jobs.get": 1, "jobs.list": 1, "jobs.use": 2, "jobs.active": 1, "jobs.parts": 1, "queue.publish": 1, "sign": 1}; !maps.Equal(names, want) {
 		t.Errorf("spans %v, want %v", names, want)
 	}
 }

@@ -109,13 +109,31 @@ func tree(spans []Span, trace string) (roots []*node) {
 		return false
 	}
 	for _, n := range all {
-		if p := nodes[n.Parent]; p != nil && !circular(n) {
+		p := nodes[n.Parent]
+		if p != nil && circular(n) {
+			p = nil
+		}
+		if n.Received {
+			p = first(p, nodes)
+		}
+		if p != nil {
 			p.below = append(p.below, n)
 		} else {
 			roots = append(roots, n)
 		}
 	}
 	return roots
+}
+
+// first returns the span below which the work on a message stands that was sent below p: the
+// parts of a batch, each of which is started by the one before, stand beside each other.
+func first(p *node, nodes map[string]*node) *node {
+	for q := p; q != nil; q = nodes[q.Parent] {
+		if q.Received {
+			p = nodes[q.Parent]
+		}
+	}
+	return p
 }
 
 // own returns the time of a span in which none below it was under way.

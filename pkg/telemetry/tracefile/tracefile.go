@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/seltzer-soda/seltzer/pkg/fault"
 	"github.com/seltzer-soda/seltzer/pkg/telemetry"
@@ -33,6 +34,7 @@ type Span struct {
 	End        time.Time         `json:"end"`
 	Waits      bool              `json:"waits,omitempty"` // for a call, a commit or a disk
 	Failed     bool              `json:"failed,omitempty"`
+	Received   bool              `json:"received,omitempty"` // it is the work on a message
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
@@ -79,6 +81,7 @@ func spanOf(in sdktrace.ReadOnlySpan) Span {
 	s := Span{
 		Trace: in.SpanContext().TraceID().String(), ID: in.SpanContext().SpanID().String(), Name: in.Name(),
 		Start: in.StartTime().UTC(), End: in.EndTime().UTC(), Failed: in.Status().Code == codes.Error,
+		Received: in.SpanKind() == trace.SpanKindConsumer,
 	}
 	if p := in.Parent(); p.HasSpanID() {
 		s.Parent = p.SpanID().String()
