@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) holdings.Store) {
 		{"EndsWithTheContext", testContext},
 		{"Check", testCheck},
 		{"Positions", testPositions},
+		{"ShowsToWhoMaySee", testRights},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}

@@ -20,28 +20,36 @@ import (
 //go:embed testdata/positions.jsonl
 var positions []byte
 
-// Archive returns an archive of two empty collections, one of which is for a group.
-func Archive(t testing.TB) archive.Resolver {
+// Archive returns an archive of three empty collections, two of which are private.
+func Archive(t testing.TB) archive.Resolver { return archiveFor(t, "team") }
+
+// archiveFor returns an archive whose collection Private is for a group.
+func archiveFor(t testing.TB, group string) archive.Resolver {
 	t.Helper()
 	root, err := objects.OpenRoot(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { root.Close() })
-	c, err := archive.NewCollections(archive.Collection{Prefix: Prefix, Root: root}, archive.Collection{Prefix: Private, Root: root, Groups: []string{"team"}})
+	c, err := archive.NewCollections(archive.Collection{Prefix: Prefix, Root: root},
+		archive.Collection{Prefix: Private, Root: root, Groups: []string{group}}, archive.Collection{Prefix: Own, Root: root, Groups: []string{"ada", "bob"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-// Private begins the IDs of the archive's collection that is for a group.
-const Private = "ivo://example.org/secret?"
+// What begins the IDs of the archive's private collections, and of one that it does not have.
+const (
+	Private = "ivo://example.org/secret?" // for the group team
+	Own     = "ivo://example.org/own?"    // for the groups of two owners, ada and bob
+	gone    = "ivo://example.org/gone?"
+)
 
 func testPositions(t *testing.T, s holdings.Store) { Positions(t, s, 8) }
 
 // Positions checks over an empty store that images hold the positions that astropy says, at
-// poles and across RA 0 too, of which it takes one in every so many, or all for who belongs to no group. The same images in a
+// poles and across RA 0 too, of which it takes one in every so many. The same images in a
 // collection that is for others, or that there is no more, do not show.
 func Positions(t *testing.T, s holdings.Store, every int) {
 	type line struct {
@@ -63,7 +71,7 @@ func Positions(t *testing.T, s holdings.Store, every int) {
 		case l.Cards != nil:
 			images++
 			x := index(t, l.Cards)
-			for _, prefix := range []string{Prefix, Private, "ivo://example.org/gone?"} {
+			for _, prefix := range []string{Prefix, Private, gone} {
 				put(t, s, holdings.New(prefix, source{l.Name, "g", 1, time.Time{}}, x), "")
 			}
 		case l.In != nil:
@@ -77,30 +85,17 @@ func Positions(t *testing.T, s holdings.Store, every int) {
 	if images < 30 || n < 300 {
 		t.Fatalf("%d images and %d positions", images, n)
 	}
-	f := holdings.NewFinder(s, Archive(t))
-	viewers := []archive.Viewer{{Groups: []string{"others"}}, {Groups: []string{"others", "team"}}, {All: true}, {}}
-	if every == 1 {
-		viewers = viewers[len(viewers)-1:]
+	got, err := holdings.NewFinder(s, Archive(t)).Holding(t.Context(), archive.Viewer{}, asked)
+	if err != nil || len(got) != len(asked) {
+		t.Fatalf("%d answers for %d positions, %v", len(got), len(asked), err)
 	}
-	for _, viewer := range viewers {
-		prefixes := []string{Prefix}
-		if viewer.All || slices.Contains(viewer.Groups, "team") {
-			prefixes = []string{Private, Prefix}
+	for i, ids := range got {
+		var in []string
+		for _, name := range want[i].In {
+			in = append(in, Prefix+name)
 		}
-		got, err := f.Holding(t.Context(), viewer, asked)
-		if err != nil || len(got) != len(asked) {
-			t.Fatalf("%+v: %d answers for %d positions, %v", viewer, len(got), len(asked), err)
-		}
-		for i, ids := range got {
-			var in []string
-			for _, prefix := range prefixes {
-				for _, name := range want[i].In {
-					in = append(in, prefix+name)
-				}
-			}
-			if slices.Sort(in); !slices.Equal(ids, in) {
-				t.Errorf("%+v: position %.9f %.9f is in\n%q, want\n%q", viewer, want[i].RA, want[i].Dec, ids, in)
-			}
+		if slices.Sort(in); !slices.Equal(ids, in) {
+			t.Errorf("position %.9f %.9f is in\n%q, want\n%q", want[i].RA, want[i].Dec, ids, in)
 		}
 	}
 }
