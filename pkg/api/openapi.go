@@ -60,14 +60,25 @@ func (s *server) openAPIDocument() object {
 					"detail": object{"type": "string", "description": "what was wrong, and what to send instead"}, "code": object{"type": "string"},
 				},
 			}},
-			"responses": object{"Error": object{
-				"description": "an error: text that begins with a label of SODA 1.0, or what Accept prefers",
-				"content": object{
-					plainType:                  object{"schema": object{"type": "string"}},
-					"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/Problem"}},
-					votableType:                object{"schema": object{"type": "string"}},
-				},
-			}},
+			"responses": object{
+				"Error": errorAnswer("an error: text that begins with a label of SODA 1.0, or what Accept prefers",
+					false, "with 503: after so many seconds it is worth asking again"),
+				"Quota": errorAnswer("you ask for more than one owner may have: requests in a minute, jobs and cutouts that have not ended, bytes in a day; the error says how much is used, and what is allowed",
+					true, "after so many seconds there may be room again"),
+			},
+		},
+	}
+}
+
+// errorAnswer describes an answer that is an error, with what its header Retry-After says.
+func errorAnswer(what string, always bool, after string) object {
+	return object{
+		"description": what,
+		"headers":     object{"Retry-After": object{"description": after, "required": always, "schema": object{"type": "integer", "minimum": 1}}},
+		"content": object{
+			plainType:                  object{"schema": object{"type": "string"}},
+			"application/problem+json": object{"schema": object{"$ref": "#/components/schemas/Problem"}},
+			votableType:                object{"schema": object{"type": "string"}},
 		},
 	}
 }
@@ -75,6 +86,9 @@ func (s *server) openAPIDocument() object {
 // openAPI describes the operation.
 func (o operation) openAPI() object {
 	answers := object{"default": object{"$ref": "#/components/responses/Error"}}
+	if o.counts() {
+		answers[strconv.Itoa(http.StatusTooManyRequests)] = object{"$ref": "#/components/responses/Quota"}
+	}
 	for _, a := range o.answers {
 		described := object{"description": a.what}
 		if a.status == http.StatusSeeOther {

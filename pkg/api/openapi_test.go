@@ -21,6 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"github.com/seltzer-soda/seltzer/pkg/api"
+	"github.com/seltzer-soda/seltzer/pkg/app/local"
 	"github.com/seltzer-soda/seltzer/pkg/soda"
 )
 
@@ -29,6 +30,9 @@ const exposure = "ivo://localhost/demo?exposure.fits" // has several HDUs
 // openAPI returns the document of a service, as an independent program reads it.
 func openAPI(t *testing.T, s *service) *openapi3.T {
 	t.Helper()
+	for _, kind := range []string{"application/xml", "application/xhtml+xml", "text/html", "application/x-votable+xml"} {
+		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
+	}
 	w := s.ask("GET", "/openapi.json", nil)
 	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "application/json" {
 		t.Fatalf("%d of type %s", w.Code, w.Header().Get("Content-Type"))
@@ -56,9 +60,6 @@ type call struct {
 // VOSI-11 SODA-02: every operation that the document names is called, with each of its
 // parameters; an independent program holds requests and answers to what the document says.
 func TestOpenAPI(t *testing.T) {
-	for _, kind := range []string{"application/xml", "application/xhtml+xml", "text/html", "application/x-votable+xml"} {
-		openapi3filter.RegisterBodyDecoder(kind, openapi3filter.FileBodyDecoder)
-	}
 	s := newService(t, "none", api.DefaultLimits)
 	document := openAPI(t, s)
 	done := s.done(t, "COMPLETED", "ID", dataset, "CIRCLE", circle)
@@ -182,6 +183,40 @@ func TestOpenAPIOfErrors(t *testing.T) {
 		kind, _, _ := strings.Cut(w.Header().Get("Content-Type"), ";")
 		if w.Code != http.StatusBadRequest || responses.Default().Value.Content[kind] == nil {
 			t.Errorf("Accept: %s: %d of type %s", accept, w.Code, kind)
+		}
+	}
+}
+
+// Operations say that they may be refused for a quota, with when to ask again, if they may.
+func TestOpenAPIOfQuotas(t *testing.T) {
+	s := newService(t, "none", api.DefaultLimits, func(c *local.Settings) { c.QuotaRequests = 1 })
+	document := openAPI(t, s)
+	for path, item := range document.Paths.Map() {
+		for method, operation := range item.Operations() {
+			told := operation.Responses.Status(http.StatusTooManyRequests) != nil
+			url := regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(path, "x")
+			var w *httptest.ResponseRecorder
+			for range 3 { // one request a minute is taken, perhaps this one
+				for s.ask("GET", "/async", nil).Code != http.StatusTooManyRequests {
+				}
+				if w = s.ask(method, url, nil, "ID", dataset, "CIRCLE", circle, "PHASE", "RUN", "ACTION", "DELETE", "EXECUTIONDURATION", "60", "DESTRUCTION", "2126-01-01T00:00:00Z"); !told || w.Code == http.StatusTooManyRequests {
+					break
+				}
+			}
+			if (w.Code == http.StatusTooManyRequests) != told {
+				t.Errorf("%s: %d to one request too many, and the document tells of %d: %t", operation.OperationID, w.Code, http.StatusTooManyRequests, told)
+			}
+			if !told || w.Code != http.StatusTooManyRequests {
+				continue
+			}
+			r := httptest.NewRequestWithContext(t.Context(), method, base+url, nil)
+			response := &openapi3filter.ResponseValidationInput{Status: w.Code, Header: w.Header(), RequestValidationInput: &openapi3filter.RequestValidationInput{
+				Request: r, Route: &routers.Route{Spec: document, Path: path, PathItem: item, Method: method, Operation: operation},
+			}}
+			response.SetBodyBytes(w.Body.Bytes())
+			if err := openapi3filter.ValidateResponse(t.Context(), response); err != nil {
+				t.Errorf("%s: the refusal is not as the document says: %v", operation.OperationID, err)
+			}
 		}
 	}
 }

@@ -103,6 +103,11 @@ func operations() []operation {
 	}
 }
 
+// counts reports whether a request counts for the quota of who sends it: where that is asked.
+func (o operation) counts() bool {
+	return o.path == "/sync" || o.path == "/links" || o.path == "/async" || strings.HasPrefix(o.path, "/async/")
+}
+
 // variables returns the names in braces of a path.
 func variables(path string) (names []string) {
 	for part := range strings.SplitSeq(path, "/") {
