@@ -85,6 +85,14 @@ func (j *Job) NewPart(now time.Time, n int) *Job {
 	return p
 }
 
+// Outlast has a part live for as long as its batch, whose destruction its owner may have put
+// off since the part was made: what a part has made is gathered when the batch ends.
+func (j *Job) Outlast(batch *Job) {
+	if j.Kind == Part && batch.Destruction.After(j.Destruction) {
+		j.Destruction, j.PurgeAfter = batch.Destruction, batch.PurgeAfter
+	}
+}
+
 // Planned notes that the rows of the batch of claim are divided into parts, and lets it rest.
 func (j *Job) Planned(now time.Time, claim string, rows, cutouts int64, parts, lanes int) error {
 	if err := j.Holds(claim); err != nil {

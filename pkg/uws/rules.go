@@ -84,9 +84,10 @@ func before(to Phase) (phases []Phase) {
 }
 
 // DestroyAt sets the destruction instant, and when the store may forget the job after it.
+// What follows from the end of a batch does not wait for it.
 func (j *Job) DestroyAt(t time.Time, remember time.Duration) {
 	j.Destruction, j.PurgeAfter = t, t.Add(remember)
-	if j.Phase == Pending || j.Phase.Terminal() {
+	if j.Phase == Pending || j.Phase.Terminal() && !j.Owes {
 		j.DueAt = t
 	}
 	j.lookAt(j.DueAt)

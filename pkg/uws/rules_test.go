@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -307,10 +308,30 @@ func (l *life) check(t *rapid.T) {
 	}
 }
 
-func TestEveryLifeKeepsTheRules(t *testing.T) {
-	if err := errors.Join(flag.Set("rapid.steps", "60"), flag.Set("rapid.checks", "400")); err != nil {
-		t.Fatal(err)
+// often has rapid make so many lives of so many steps, where the command line does not say how
+// many.
+func often(t *testing.T, checks, steps int) {
+	t.Helper()
+	said := commandLine()
+	for name, n := range map[string]int{"rapid.checks": checks, "rapid.steps": steps} {
+		if said[name] {
+			continue
+		}
+		if err := flag.Set(name, fmt.Sprint(n)); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// commandLine names the flags of the command line, which flag forgets once others are set.
+var commandLine = sync.OnceValue(func() map[string]bool {
+	said := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { said[f.Name] = true })
+	return said
+})
+
+func TestEveryLifeKeepsTheRules(t *testing.T) {
+	often(t, 400, 60)
 	reached := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		l := newLife(t)
