@@ -185,6 +185,41 @@ func TestFaultHoldingsOfABatch(t *testing.T) {
 	}
 }
 
+// The owner of a batch that runs puts its destruction off. When the instant comes that was set
+// first, its parts live on, whether they have ended or wait, and no row is lost.
+func TestDestructionPutOff(t *testing.T) {
+	const n = 330 // in four parts
+	w := newWorld(t, 48)
+	j := w.make(rows(n))
+	set := func(in time.Duration) {
+		t.Helper()
+		if _, err := w.jobs.Update(t.Context(), j.ID, func(now time.Time, j *uws.Job) error {
+			j.DestroyAt(now.Add(in), time.Hour)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(time.Hour)
+	w.deliver() // which plans it
+	part := w.inbox.take()[0]
+	w.process(func(ctx context.Context) {
+		if err := w.worker().Work(ctx, part); err != nil {
+			t.Error(err)
+		}
+	})
+	w.inbox.take()
+	if p := w.get(part); p.Phase != uws.Completed || p.Tally.Done == 0 || p.Follows() {
+		t.Fatalf("the first part is %s with %+v, follows %t", p.Phase, p.Tally, p.Follows())
+	}
+	set(365 * 24 * time.Hour)
+	for range 3 {
+		w.ahead.Add(int64(time.Hour))
+		w.process(func(ctx context.Context) { _, _ = w.worker().Sweep(ctx) })
+	}
+	w.wantEachOnce(w.drive(j.ID), n)
+}
+
 // An order that comes again changes nothing, and the owner is the folder.
 func TestOrders(t *testing.T) {
 	w := newWorld(t, 48)

@@ -114,8 +114,18 @@ func next(now time.Time, j *uws.Job) (step, error) {
 }
 
 func (w *Worker) tend(ctx context.Context, j *uws.Job, report *Report) error {
+	var batch *uws.Job // of a part
+	var err error
+	if j.Kind == uws.Part {
+		if batch, err = w.Jobs.Get(ctx, j.Parent); err != nil && !errors.Is(err, fault.NotFound) {
+			return err
+		}
+	}
 	var todo step
-	j, err := w.Jobs.Update(ctx, j.ID, func(now time.Time, j *uws.Job) (err error) {
+	j, err = w.Jobs.Update(ctx, j.ID, func(now time.Time, j *uws.Job) (err error) {
+		if batch != nil {
+			j.Outlast(batch)
+		}
 		todo, err = next(now, j)
 		return err
 	})
