@@ -64,6 +64,8 @@ func breakages() []breakage {
 		{"cutout ends before its job", "a job ends before its worker", set(functionThing(soda), variable("SELTZER_MAX_EXECUTION"), "9m")},
 
 		{"signer cannot read jobs", "signer may read jobs", revoked(projectThing, "datastore.viewer", email(signer))},
+		{"cutout tells nothing of its jobs", "cutout may write metrics", revoked(projectThing, "telemetry.metricsWriter", email(cutout))},
+		{"traces end before signer", "signer may write traces", revoked(projectThing, "telemetry.tracesWriter", email(signer))},
 		{"soda cannot see a topic", "soda may see interactive", revoked(topicThing("interactive"), "pubsub.viewer", email(soda))},
 		{"soda cannot publish", "soda may publish to bulk", revoked(topicThing("bulk"), "pubsub.publisher", email(soda))},
 		{"the sweep cannot publish", "cutout may publish to interactive", revoked(topicThing("interactive"), "pubsub.publisher", email(cutout))},

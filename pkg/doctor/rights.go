@@ -30,6 +30,8 @@ func (d *deployment) rights() (all []right) {
 	}
 	project := thing{projectsAPI, d.of(), "the project"}
 	for _, who := range []string{soda, cutout, signer} {
+		add(who, "write metrics", "telemetry.metricsWriter", project, "monitoring.timeSeries.create")
+		add(who, "write traces", "telemetry.tracesWriter", project, "telemetry.traces.write")
 		reads := right{what: "read jobs", who: who, email: d.account(who), role: "roles/datastore.user", on: project, condition: "databases/" + d.databaseName() + "\"", try: d.readJobs}
 		writes := reads
 		writes.what, writes.try = "write jobs", d.writeJobs

@@ -52,6 +52,8 @@ var grants = map[string][]string{
 	"roles/iam.serviceAccountTokenCreator": {"iam.serviceAccounts.signBlob"},
 	"roles/datastore.user":                 {"datastore.entities.get", "datastore.entities.update"},
 	"roles/datastore.viewer":               {"datastore.entities.get"},
+	"roles/telemetry.metricsWriter":        {"monitoring.timeSeries.create"},
+	"roles/telemetry.tracesWriter":         {"telemetry.traces.write"},
 }
 
 // may reports whether a member has a permission on a thing.
@@ -174,6 +176,8 @@ func healthy() *world {
 	w.grant(accountThing("push"), "iam.serviceAccountTokenCreator", agent)
 	w.grant(projectThing, "datastore.user", email(soda), email(cutout))
 	w.grant(projectThing, "datastore.viewer", email(signer))
+	w.grant(projectThing, "telemetry.metricsWriter", email(soda), email(cutout), email(signer))
+	w.grant(projectThing, "telemetry.tracesWriter", email(soda), email(cutout), email(signer))
 	w.queues()
 	w.database()
 	w.buckets()
