@@ -104,6 +104,30 @@ locals {
   }
 }
 
+# What the functions tell of their work by OTLP (package telemetry), by the title of its tile.
+# Cloud Monitoring keeps their metrics as those of Prometheus, under the names and labels that
+# they have there: with dots, so in quotes.
+locals {
+  told = {
+    "Jobs that ended, a minute: by class and phase" = [
+      "60 * sum by (\"seltzer.job.class\", \"seltzer.job.phase\") (rate({\"seltzer.jobs.ended\"}[5m]))",
+    ]
+    "Jobs wait for a worker: 95th percentile, seconds, by class" = [
+      "histogram_quantile(0.95, sum by (le, \"seltzer.job.class\") (rate({\"seltzer.queue.wait_bucket\"}[5m])))",
+    ]
+    "Bytes a second: read of archives, and delivered as results" = [
+      "sum(rate({\"seltzer.archive.read\"}[5m]))",
+      "sum(rate({\"seltzer.results.delivered\"}[5m]))",
+    ]
+    "Headers of images that were known: share of those that were asked for" = [
+      "sum(rate({\"seltzer.index.lookups\", \"seltzer.index.known\"=\"true\"}[5m])) / sum(rate({\"seltzer.index.lookups\"}[5m]))",
+    ]
+    "Steps of the work: 95th percentile, seconds" = [
+      "histogram_quantile(0.95, sum by (le, \"seltzer.stage\") (rate({\"seltzer.stage.duration_bucket\"}[5m])))",
+    ]
+  }
+}
+
 resource "google_logging_metric" "counted" {
   for_each = local.counted
 
@@ -219,7 +243,7 @@ resource "google_monitoring_dashboard" "this" {
     displayName = "Seltzer ${var.environment}"
     gridLayout = {
       columns = "2"
-      widgets = [for name in sort(keys(local.watched)) : {
+      widgets = concat([for name in sort(keys(local.watched)) : {
         title = local.watched[name].title
         xyChart = {
           dataSets = [{
@@ -237,7 +261,12 @@ resource "google_monitoring_dashboard" "this" {
             }
           }]
         }
-      }]
+        }], [for title in sort(keys(local.told)) : {
+        title = title
+        xyChart = {
+          dataSets = [for query in local.told[title] : { plotType = "LINE", timeSeriesQuery = { prometheusQuery = query } }]
+        }
+      }])
     }
   })
 
