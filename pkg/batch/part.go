@@ -168,17 +168,16 @@ func (p *part) next(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		p.closeImage() // what comes next shall open it anew
-		switch {
-		case fault.CodeOf(err) == fault.NoOverlap:
-			line.Status, line.Reason = ledger.Empty, fault.Sentence(err)
-		case fault.Transient(err) && !p.last:
-			return err
-		default:
+		line.Status, line.Reason = ledger.Empty, fault.Sentence(err)
+		if fault.CodeOf(err) != fault.NoOverlap {
+			line.Status = ledger.Failed
+			p.closeImage() // what comes next shall open it anew
 			if fault.Transient(err) {
+				if !p.last {
+					return err
+				}
 				p.away = err
 			}
-			line.Status, line.Reason = ledger.Failed, fault.Sentence(err)
 		}
 	}
 	if line.Status != ledger.OK {
