@@ -19,7 +19,7 @@ type doctorCommand struct {
 	Project string        `placeholder:"ID" help:"Google Cloud project of a deployment, to examine all of it."`
 	Region  string        `placeholder:"REGION" help:"Region of the deployment."`
 	Skip    []string      `placeholder:"GROUP" help:"Leave a group of checks out: functions, rights, queues, database, storage, service. Repeatable."`
-	Header  []string      `short:"H" sep:"none" placeholder:"NAME:VALUE" help:"Send a header to the service, to say who asks. Repeatable."`
+	Header  []string      `short:"H" sep:"none" placeholder:"NAME:VALUE" help:"Send a header to the service, to say who asks; several, one a line. Repeatable."`
 	Wait    time.Duration `placeholder:"TIME" help:"Wait so long for the service to become available, such as 5m."`
 	JSON    bool          `name:"json" help:"Print the findings as JSON."`
 }
@@ -40,12 +40,14 @@ func (c *doctorCommand) Run(s *streams) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	header := http.Header{}
-	for _, h := range c.Header {
-		name, value, found := strings.Cut(h, ":")
-		if !found || strings.TrimSpace(name) == "" {
-			return fault.New(fault.Usage, "", "--header %q: want NAME:VALUE", h)
+	for _, lines := range c.Header {
+		for h := range strings.Lines(strings.TrimSpace(lines)) {
+			name, value, found := strings.Cut(strings.TrimSpace(h), ":")
+			if !found || strings.TrimSpace(name) == "" {
+				return fault.New(fault.Usage, "", "--header %q: want NAME:VALUE, one a line", h)
+			}
+			header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 		}
-		header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}
 	findings, err := doctor.Examine(ctx, doctor.Config{Project: c.Project, Region: c.Region, URL: c.URL, Header: header, Skip: c.Skip, Wait: c.Wait})
 	if err != nil {
@@ -66,7 +68,8 @@ func (c *doctorCommand) Run(s *streams) error {
 	return nil
 }
 
-// printFindings prints findings by group, and what failed once more at the end.
+// printFindings prints findings by group, what failed once more at the end, and at last what
+// nobody saw: who reads one line reads that.
 func printFindings(s *streams, findings []doctor.Finding) {
 	group := ""
 	for _, f := range findings {
@@ -82,7 +85,39 @@ func printFindings(s *streams, findings []doctor.Finding) {
 		}
 	}
 	n := doctor.Count(findings)
-	fmt.Fprintf(s.out, "\n%d ok, %d failed, %d not seen\n", n[doctor.OK], n[doctor.Failed], n[doctor.Unseen])
+	fmt.Fprintf(s.out, "\n%d ok, %d failed, %d not seen%s\n", n[doctor.OK], n[doctor.Failed], n[doctor.Unseen], hidden(findings))
+}
+
+// hidden names the checks that saw nothing, the first of each group, and says how many rights
+// were looked up only.
+func hidden(findings []doctor.Finding) string {
+	const most = 2
+	var names []string
+	untried := 0
+	for _, group := range doctor.Groups {
+		unseen := 0
+		for _, f := range findings {
+			if f.Group == group && f.Outcome == doctor.Unseen {
+				if unseen++; unseen <= most {
+					names = append(names, f.Name)
+				}
+			}
+			if f.Group == group && f.Untried {
+				untried++
+			}
+		}
+		if unseen > most {
+			names = append(names, fmt.Sprintf("%d more of %s", unseen-most, group))
+		}
+	}
+	text := ""
+	if len(names) > 0 {
+		text = " (" + strings.Join(names, "; ") + ")"
+	}
+	if untried > 0 {
+		text += fmt.Sprintf("; of the rights %d are granted and were not tried", untried)
+	}
+	return text
 }
 
 // oneLine keeps a finding in its line.

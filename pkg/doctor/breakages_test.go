@@ -173,6 +173,9 @@ func failing(t *testing.T) (failed, unseen []string) {
 	}
 	names := map[string]bool{}
 	for _, f := range findings {
+		if f.Untried && (f.Group != "rights" || f.Outcome != OK) {
+			t.Errorf("%+v: want only a right that is granted to be untried", f)
+		}
 		if names[f.Name] || f.Name == "" || f.Found == "" || (f.Outcome == Failed) != (f.Mend != "") {
 			t.Errorf("%+v: want a name of its own, what was found, and what to mend if it failed", f)
 		}
@@ -195,6 +198,13 @@ func TestHealthy(t *testing.T) {
 		w.open(t)
 		if failed, unseen := failing(t); len(failed)+len(unseen) > 0 {
 			t.Errorf("acting as accounts %t: failed %q, not seen %q; want neither", acting, failed, unseen)
+		}
+		findings, err := Examine(t.Context(), Config{Project: project, Region: region, Skip: allBut("rights")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if untried := slices.ContainsFunc(findings, func(f Finding) bool { return f.Untried }); untried == acting {
+			t.Errorf("acting as accounts %t: rights were not tried: %t", acting, untried)
 		}
 	}
 }

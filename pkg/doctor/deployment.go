@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/seltzer-soda/seltzer/pkg/app/cloud"
+	"github.com/seltzer-soda/seltzer/pkg/archive"
 )
 
 // The deployments of functions, as terraform/ names them.
@@ -164,6 +165,17 @@ func (d *deployment) callers(deployment string) thing {
 
 func (d *deployment) accountThing(email string) thing {
 	return thing{iamAPI, "projects/" + d.project + "/serviceAccounts/" + email, "account " + email}
+}
+
+// prefixes returns those of the IDs that the deployment serves, none if they are not known.
+func (d *deployment) prefixes() (all []string) {
+	authority := d.agreed("SELTZER_AUTHORITY")
+	for _, a := range d.archives() {
+		if authority != "" {
+			all = append(all, archive.Prefix(authority, a.name))
+		}
+	}
+	return all
 }
 
 // policyOf reads the policy of a thing, once.

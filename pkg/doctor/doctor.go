@@ -45,8 +45,9 @@ type Finding struct {
 	Group   string  `json:"group"`
 	Name    string  `json:"name"`
 	Outcome Outcome `json:"outcome"`
-	Found   string  `json:"found,omitempty"` // what is so
-	Mend    string  `json:"mend,omitempty"`  // what to do, if it failed
+	Found   string  `json:"found,omitempty"`   // what is so
+	Mend    string  `json:"mend,omitempty"`    // what to do, if it failed
+	Untried bool    `json:"untried,omitempty"` // a right that is granted, and could not be tried
 }
 
 // Config says what is examined.
@@ -64,16 +65,19 @@ type Config struct {
 type verdict struct {
 	outcome     Outcome
 	found, mend string
+	untried     bool
 }
 
-func ok(format string, args ...any) verdict { return verdict{OK, fmt.Sprintf(format, args...), ""} }
+func ok(format string, args ...any) verdict {
+	return verdict{outcome: OK, found: fmt.Sprintf(format, args...)}
+}
 
 func failed(mend, format string, args ...any) verdict {
-	return verdict{Failed, fmt.Sprintf(format, args...), mend}
+	return verdict{outcome: Failed, found: fmt.Sprintf(format, args...), mend: mend}
 }
 
 func unseen(format string, args ...any) verdict {
-	return verdict{Unseen, fmt.Sprintf(format, args...), ""}
+	return verdict{outcome: Unseen, found: fmt.Sprintf(format, args...)}
 }
 
 // same is ok if two values that must agree do.
@@ -168,7 +172,7 @@ func makeAll(ctx context.Context, group string, parallel int, checks []check) []
 			ctx, cancel := context.WithTimeout(ctx, checkTime)
 			defer cancel()
 			v := c.look(ctx)
-			findings[i] = Finding{group, c.name, v.outcome, v.found, v.mend}
+			findings[i] = Finding{group, c.name, v.outcome, v.found, v.mend, v.untried}
 		})
 	}
 	wg.Wait()

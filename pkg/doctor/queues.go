@@ -68,7 +68,8 @@ type subscription struct {
 	err        error
 }
 
-const apply = "terraform apply"
+// apply mends what Terraform made otherwise.
+const apply = "scripts/deploy ENV: its plan shows it; answer yes"
 
 // minTries is below what the store's own retries need; it drives them, dead letters are a net.
 const minTries = 50

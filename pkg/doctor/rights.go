@@ -117,10 +117,11 @@ func (d *deployment) holds(ctx context.Context, r right) verdict {
 		v := d.granted(ctx, r.email, r.role, r.on, r.condition, func(m string) bool { return m == "serviceAccount:"+r.email || m == "allUsers" })
 		if v.outcome == OK {
 			v.found += fmt.Sprintf(", but it was not tried: you may not act as that account (%v)", err)
+			v.untried = true
 		}
 		return v
 	}
-	mend := fmt.Sprintf("give %s %s on %s: terraform apply", r.email, r.role, r.on.name)
+	mend := fmt.Sprintf("give %s %s on %s by %s", r.email, r.role, r.on.name, apply)
 	if r.try != nil {
 		switch err := r.try(ctx, by); status(err) {
 		case http.StatusForbidden, http.StatusUnauthorized:
@@ -151,7 +152,7 @@ func (d *deployment) granted(ctx context.Context, who, role string, on thing, co
 		return unseen("the rights on %s could not be read: %v", on.name, err)
 	}
 	if !p.has(role, member, condition) {
-		return failed(fmt.Sprintf("give %s %s on %s: terraform apply", who, role, on.name), "%s has not %s on %s", who, role, on.name)
+		return failed(fmt.Sprintf("give %s %s on %s by %s", who, role, on.name, apply), "%s has not %s on %s", who, role, on.name)
 	}
 	return ok("%s is granted", role)
 }
@@ -218,7 +219,7 @@ func (d *deployment) sodaIsOpen(ctx context.Context) verdict {
 	}
 	public := slices.Contains(p.members(invoker), "allUsers")
 	if behind := d.setting(soda, "SELTZER_BEHIND_IAM") == "true"; public == behind {
-		return failed("terraform apply", "everybody may call soda: %t; and it is told that Google checks its callers: %t", public, behind)
+		return failed(apply, "everybody may call soda: %t; and it is told that Google checks its callers: %t", public, behind)
 	}
 	return ok("everybody may call it: %t", public)
 }
@@ -260,7 +261,7 @@ func (d *deployment) manifestsAreOwned(ctx context.Context) verdict {
 		}
 		for _, m := range b.Members {
 			if !strings.HasPrefix(m, "project") { // owners and editors of the project, by the roles that every bucket begins with
-				return failed(fmt.Sprintf("take %s on gs://%s from %s, and name it in batch_writers: terraform apply", b.Role, bucket, m), "%s has %s on the manifests of all owners", m, b.Role)
+				return failed(fmt.Sprintf("take %s on gs://%s from %s, and name it in batch_writers; then %s", b.Role, bucket, m, apply), "%s has %s on the manifests of all owners", m, b.Role)
 			}
 		}
 	}

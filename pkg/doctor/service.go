@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -269,8 +270,16 @@ func (s *service) findExample(ctx context.Context) verdict {
 	if r.err != nil || r.status != http.StatusOK || len(found) < 2 {
 		return failed("is there a FITS image with a sky in the archives, and may soda read it? Then ask for one cutout by hand", "there is none to try (%d)", r.status)
 	}
+	id := found.Get("ID")
+	if d := s.deployment; d != nil {
+		ours := d.prefixes()
+		if len(ours) > 0 && !slices.ContainsFunc(ours, func(p string) bool { return strings.HasPrefix(id, p) }) {
+			return failed("give the URL of this deployment (SELTZER_SMOKE_URL of scripts/deploy), or none: then it is asked at its own",
+				"this is another service: its example is %s, and the IDs of the deployment begin with %s", id, strings.Join(ours, " or "))
+		}
+	}
 	s.example = found
-	return ok("%s", found.Get("ID"))
+	return ok("%s", id)
 }
 
 func (s *service) cutNow(ctx context.Context) verdict {

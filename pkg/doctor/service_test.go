@@ -190,8 +190,8 @@ func TestWhoAsks(t *testing.T) {
 	w := healthy()
 	w.set(functionThing(soda), variable("SELTZER_PUBLIC_URL"), f.URL)
 	w.set(functionThing(soda), variable("SELTZER_BEHIND_IAM"), "true")
-	everythingElse := slices.DeleteFunc(slices.Clone(Groups), func(g string) bool { return g == "service" })
-	c := Config{Project: project, Region: region, Skip: everythingElse}
+	w.serves("localhost", "demo=gs://example-demo")
+	c := Config{Project: project, Region: region, Skip: allBut("service")}
 	w.open(t)
 	if failed, unseen := outcomes(t, c); len(failed) > 0 || len(unseen) != 9 {
 		t.Errorf("nobody's name: failed %q, not seen %q; want nothing seen", failed, unseen)
@@ -203,5 +203,47 @@ func TestWhoAsks(t *testing.T) {
 	}
 	if got := seen.Get("Authorization"); got != "Bearer "+email("proxy")+" for "+runURL(soda) || seen.Get("X-Auth-Request-User") != user {
 		t.Errorf("the service was sent %q for %q", got, seen.Get("X-Auth-Request-User"))
+	}
+}
+
+// allBut returns the groups that are skipped so that one is left.
+func allBut(group string) []string {
+	return slices.DeleteFunc(slices.Clone(Groups), func(g string) bool { return g == group })
+}
+
+// serves has the functions say what they serve.
+func (w *world) serves(authority, archives string) {
+	for _, name := range []string{soda, cutout, bulk} {
+		w.set(functionThing(name), variable("SELTZER_AUTHORITY"), authority)
+		w.set(functionThing(name), variable("SELTZER_ARCHIVES"), archives)
+	}
+}
+
+// A sound service that is not the deployment's own is not taken for it, and gets no job.
+func TestAnotherService(t *testing.T) {
+	f := serve(t)
+	jobs := 0
+	f.change = func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/async" || r.URL.Path == "/sync" {
+			jobs++
+		}
+		next.ServeHTTP(w, r)
+	}
+	for _, tt := range []struct {
+		authority, archives string
+		failed              []string
+	}{
+		{"localhost", "dr1=gs://example-dr1,demo=gs://example-demo", nil},
+		{"example.org", "demo=gs://example-demo", []string{"example"}},
+		{"localhost", "demo2=gs://example-demo", []string{"example"}},
+	} {
+		jobs = 0
+		w := healthy()
+		w.serves(tt.authority, tt.archives)
+		w.open(t)
+		failed, _ := outcomes(t, Config{Project: project, Region: region, URL: f.URL, Skip: allBut("service")})
+		if !slices.Equal(failed, tt.failed) || (jobs > 0) != (tt.failed == nil) {
+			t.Errorf("of %s and %s failed %q, after %d jobs; want %q", tt.authority, tt.archives, failed, jobs, tt.failed)
+		}
 	}
 }

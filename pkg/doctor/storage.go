@@ -102,7 +102,7 @@ func (d *deployment) bucketChecks(what, name string) (all []check) {
 				return ok("pages of every origin read results")
 			}
 			if len(c.Origin) > 0 {
-				return failed("set cors_origins to [\"*\"], unless it is wanted; terraform apply", "pages that are redirected to a result send the origin null, and only %s may read it", strings.Join(c.Origin, ", "))
+				return failed("set cors_origins to [\"*\"], unless it is wanted; then "+apply, "pages that are redirected to a result send the origin null, and only %s may read it", strings.Join(c.Origin, ", "))
 			}
 		}
 		return failed(apply, "pages cannot read results")
