@@ -7,7 +7,6 @@ locals {
     SELTZER_REGION            = var.region
     SELTZER_TELEMETRY_URL     = "https://telemetry.googleapis.com"
     SELTZER_TRACE_RATIO       = tostring(var.trace_ratio)
-    SELTZER_VERSION           = var.version_name
   }
   # of soda and cutout
   work_environment = merge(local.environment, {
@@ -38,6 +37,7 @@ locals {
     SELTZER_SWEEP_ACCOUNT   = google_service_account.account["scheduler"].email
     SELTZER_TOPIC_JOB_ENDED = google_pubsub_topic.job_ended.name
     SELTZER_MAX_CUTOUT      = tostring(16 * pow(1024, 3))
+    SELTZER_VERSION         = var.version_name # of no other function: a new version would deploy it, too
   }, var.batch_orders.rows_owner == null ? {} : { SELTZER_BATCH_OWNER = var.batch_orders.rows_owner })
 
   watch_connections = 4

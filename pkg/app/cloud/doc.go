@@ -50,7 +50,7 @@
 //	SELTZER_TRACE_RATIO         number    0.01                                  the share of requests that are traced, 0 to 1
 //	SELTZER_VERSION             text      devel                                 what provenance cards call this version
 //
-// Of the platform: FUNCTION_TARGET and K_SERVICE. With FUNCTION_TARGET naming it, and either
+// Of the platform: FUNCTION_TARGET, K_SERVICE and K_REVISION. With FUNCTION_TARGET naming it, and either
 // K_SERVICE or SELTZER_PROJECT set, a function that lacks a variable ends at its start.
 //
 // A claim inside of another is named with dots: google.access_levels makes the access levels of

@@ -42,7 +42,7 @@ type Parts struct {
 
 // Telemetry opens what records traces and metrics.
 func (p *Parts) Telemetry(ctx context.Context) (*telemetry.Recorder, error) {
-	r, err := collector{p.TelemetryURL, p.Project, p.Region, p.function, p.Version, p.TraceRatio, p.Insecure}.open(ctx)
+	r, err := collector{p.TelemetryURL, p.Project, p.Region, p.function, p.TraceRatio, p.Insecure}.open(ctx)
 	if err != nil {
 		return nil, err
 	}

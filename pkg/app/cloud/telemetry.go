@@ -32,15 +32,17 @@ const (
 // collector is where traces and metrics go: an URL that takes OTLP over HTTP. Google's is
 // https://telemetry.googleapis.com; see https://docs.cloud.google.com/stackdriver/docs/reference/telemetry/overview.
 type collector struct {
-	url, project, region, function, version string
-	ratio                                   float64
-	insecure                                bool // nobody proves anything, as against emulators
+	url, project, region, function string
+	ratio                          float64
+	insecure                       bool // nobody proves anything, as against emulators
 }
 
 // open returns a recorder that sends to the collector, or nowhere.
 func (c collector) open(ctx context.Context) (*telemetry.Recorder, error) {
 	config := telemetry.Config{
-		Service: cmp.Or(os.Getenv("K_SERVICE"), c.function), Version: c.version, Instance: uws.NewID(),
+		// The platform's revision, not Seltzer's version: to be told that, a function would be
+		// deployed anew with each version, whether its package changed or not.
+		Service: cmp.Or(os.Getenv("K_SERVICE"), c.function), Version: cmp.Or(os.Getenv("K_REVISION"), "devel"), Instance: uws.NewID(),
 		Ratio: c.ratio, Strange: c.function == Soda,
 		// By gcp.project_id traces are found, by the others metrics become those of a prometheus_target.
 		Attributes: []attribute.KeyValue{
