@@ -8,7 +8,7 @@ terraform {
     }
   }
 
-  # One state bucket an environment: terraform init -backend-config=env/ENV.gcs.tfbackend
+  # One state bucket an environment, which its ENV.gcs.tfbackend names.
   backend "gcs" {}
 }
 

@@ -1,6 +1,7 @@
 # What a human makes once for an environment, before the first deployment: the bucket that
 # keeps Terraform's state, the account that deploys, and the trust in the CI that uses it.
-# Its own state stays on the human's machine; all of it can be imported again.
+# Its own state stays on the human's machine, in a workspace of each project; all of it can be
+# imported again.
 terraform {
   required_version = ">= 1.11"
 
@@ -31,7 +32,7 @@ locals {
 }
 
 resource "google_project_service" "api" {
-  for_each = toset(["cloudresourcemanager.googleapis.com", "iam.googleapis.com", "pubsub.googleapis.com", "serviceusage.googleapis.com", "storage.googleapis.com", "sts.googleapis.com"])
+  for_each = toset(["cloudresourcemanager.googleapis.com", "iam.googleapis.com", "iamcredentials.googleapis.com", "pubsub.googleapis.com", "serviceusage.googleapis.com", "storage.googleapis.com", "sts.googleapis.com"])
 
   service            = each.key
   disable_on_destroy = false
@@ -57,6 +58,12 @@ resource "google_storage_bucket" "state" {
 
   lifecycle {
     prevent_destroy = true
+
+    # In another project's state this would be a plan to destroy what stands there.
+    precondition {
+      condition     = terraform.workspace == var.project_id
+      error_message = "Each project has a workspace of its own: terraform workspace select -or-create ${var.project_id}"
+    }
   }
 
   depends_on = [google_project_service.api]

@@ -3,9 +3,21 @@ output "deployer" {
   value       = google_service_account.deployer.email
 }
 
-output "state_bucket" {
-  description = "Bucket of the state: that of env/ENV.gcs.tfbackend."
-  value       = google_storage_bucket.state.name
+output "tfbackend" {
+  description = "All of ENV.gcs.tfbackend: where the state is."
+  value       = <<-EOT
+    bucket = "${google_storage_bucket.state.name}"
+    prefix = "seltzer"
+  EOT
+}
+
+output "tfvars" {
+  description = "Lines of ENV.tfvars: which project this is."
+  value       = <<-EOT
+    project_id     = "${var.project_id}"
+    project_number = "${google_storage_bucket.state.project_number}"
+    region         = "${var.region}"
+  EOT
 }
 
 output "workload_identity_provider" {

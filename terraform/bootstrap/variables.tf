@@ -1,7 +1,6 @@
 variable "deployers" {
-  description = "Who may act as the deployer, as IAM members such as user:ada@example.org."
+  description = "Who may act as the deployer, as IAM members such as user:ada@example.org; who is not named loses the right."
   type        = list(string)
-  default     = []
 
   validation {
     condition     = alltrue([for m in var.deployers : can(regex("^(user|group|serviceAccount):[^ ]+$", m))])
