@@ -15,9 +15,9 @@ import (
 // A batch is one job of many rows. It is planned by one attempt, which divides the rows into
 // parts; the parts are jobs of their own, which nobody lists; and it is ended by another
 // attempt, once all parts have ended. Between the two the batch is EXECUTING and nobody
-// holds it: it rests. Parts run in lanes: when a part ends, it starts the next of its lane,
-// so that no more than Lanes parts of one batch wait in the queue at once, and the batches of
-// several owners take turns.
+// holds it: it rests. Parts run in lanes: when a part ends, it starts the next of its lane or,
+// at the lane's end, one of another lane, so that no more than Lanes parts of one batch are at
+// work or in the queue at once, and the batches of several owners take turns.
 
 // Plan is how far a batch is.
 type Plan struct {
